@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: MIT
+# forkcache: `make help` lists the targets.
+#
+# Each variant (release, debug, asan, tsan, fuzz) builds into a folder of its own:
+#   make VARIANT=asan check-unit
+
+VARIANT ?= release
+CORPUS_DIR ?= $(abspath ../shared/data)
+export CORPUS_DIR
+
+# V=1 shows the commands.
+Q := $(if $(V),,@)
+
+CSTD := -std=gnu11
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
+	-Wmissing-prototypes -Wold-style-definition -Wvla -Wformat=2 -Wundef -Wcast-qual \
+	-Wwrite-strings -Wpointer-arith -Wswitch-enum -Wimplicit-fallthrough -Werror \
+	-Wno-gnu-zero-variadic-macro-arguments -Wno-variadic-macros
+DEFS := -D_GNU_SOURCE -Isrc -Imocks -Iinclude
+HARDEN := -fstack-protector-strong -fPIC
+LINK := -Wl,-z,relro,-z,now
+
+ifeq ($(VARIANT),release)
+B := build
+OPT := -O2 -g -D_FORTIFY_SOURCE=2
+else ifeq ($(VARIANT),debug)
+B := build/debug
+OPT := -O0 -g3 -DSANE_WALKERS
+else ifeq ($(VARIANT),asan)
+B := build/asan
+CC := clang
+OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -DSANE_WALKERS
+else ifeq ($(VARIANT),tsan)
+B := build/tsan
+CC := clang
+OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+else ifeq ($(VARIANT),fuzz)
+B := build/fuzz
+CC := clang
+OPT := -O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
+else
+$(error VARIANT is one of release, debug, asan, tsan, fuzz)
+endif
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+# gcc calls it by another name
+ifneq ($(findstring clang,$(CC)),)
+WARN := $(filter-out -Wno-variadic-macros,$(WARN))
+else
+WARN := $(filter-out -Wno-gnu-zero-variadic-macro-arguments -Wpedantic,$(WARN)) -Wpedantic
+endif
+
+PKGS := libcurl libcares nettle libxxhash libzstd zlib jansson
+CFLAGS_ALL = $(CSTD) $(WARN) $(DEFS) $(HARDEN) $(OPT) -pthread -MMD -MP $(CFLAGS)
+LDLIBS_ALL = $(LINK) $(LDFLAGS) -llmdb -lcyaml $(shell pkg-config --libs $(PKGS)) -lpthread -lm
+
+SRC := $(filter-out src/cli/main.c,$(wildcard src/*/*.c))
+OBJ := $(SRC:%.c=$(B)/obj/%.o)
+CORE := $(B)/libcore.a
+
+MOCK_SRC := $(filter-out mocks/mock_node/main.c,$(wildcard mocks/mock_node/*.c))
+MOCK := $(B)/libmock.a
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+CORPUS_SRC := $(wildcard tests/corpus/test_*.c)
+TORTURE_SRC := $(wildcard tests/torture/test_*.c)
+CRASH_SRC := $(wildcard tests/crash/test_*.c)
+UNIT := $(UNIT_SRC:%.c=$(B)/%)
+TORTURE := $(TORTURE_SRC:%.c=$(B)/%)
+CRASH := $(CRASH_SRC:%.c=$(B)/%)
+CORPUS := $(CORPUS_SRC:%.c=$(B)/%)
+FUZZ := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
+# A test that includes fake_x.h, directly or not, gets mocks/fake_x.c in the place of what it
+# fakes: fakes are linked before the archive. The compiler's dependency file knows.
+FAKE_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard mocks/fake_*.c))
+fakes_of = $(patsubst %.h,$(B)/obj/%.o,$(shell grep -o 'mocks/fake_[a-z_]*\.h' $(1:.o=.d) | sort -u))
+
+PROGRAMS := $(if $(wildcard mocks/mock_node/main.c),$(B)/mock-node)
+
+# ---- building ----
+
+.PHONY: all
+all: $(PROGRAMS) ## build forkcache and mock-node (the default)
+
+.PHONY: debug
+debug: ## the same without optimisation, below build/debug
+	$(Q)$(MAKE) --no-print-directory VARIANT=debug all
+
+# Other flags or another compiler: everything is built again.
+$(B)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(CFLAGS_ALL)' | cmp -s - $@ || echo '$(CC) $(CFLAGS_ALL)' > $@
+.PHONY: FORCE
+FORCE:
+
+$(B)/obj/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	@echo "  CC   $@"
+	$(Q)$(CC) $(CFLAGS_ALL) -c $< -o $@
+
+$(CORE): $(OBJ)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(MOCK): $(MOCK_SRC:%.c=$(B)/obj/%.o)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+define link
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	$(Q)$(CC) $(CFLAGS_ALL) $1 -o $@ $(LDLIBS_ALL)
+endef
+
+$(B)/forkcache: $(B)/obj/src/cli/main.o $(CORE)
+	$(call link,$^)
+
+# libhttp-parser: the mock shares no HTTP code with the server that it tests.
+$(B)/mock-node: $(B)/obj/mocks/mock_node/main.o $(MOCK) $(CORE)
+	$(call link,$^ -lhttp_parser)
+
+# Tests of the mock's own chain link it too.
+$(B)/tests/unit/test_mock_%: $(B)/obj/tests/unit/test_mock_%.o $(MOCK) $(CORE)
+	$(call link,$^ -lcmocka)
+
+# Allocations of ours go through the test, which lets one fail.
+$(B)/tests/torture/%: LINK += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
+
+$(B)/tests/%: $(B)/obj/tests/%.o $(FAKE_OBJ) $(CORE)
+	$(call link,$< $(call fakes_of,$<) $(CORE) -lcmocka -lhttp_parser)
+
+$(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(CORE)
+	$(call link,$^ -fsanitize=fuzzer -lhttp_parser)
+
+# Objects of tests are kept, or each `make` would compile them again.
+.SECONDARY:
+
+# ---- running ----
+
+.PHONY: packages
+packages:
+	@scripts/install-packages.sh
+
+.PHONY: run
+run: packages ## build and serve: UPSTREAM=https://... [FORK_BLOCK=finalized] [LISTEN=127.0.0.1:8545]
+	$(Q)$(MAKE) --no-print-directory all
+	@BUILD=$(B) scripts/run.sh
+
+# ---- tests ----
+
+.PHONY: test
+test: packages ## install what is missing, build, and run all tests
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory check-unit
+	$(Q)$(MAKE) --no-print-directory check-corpus
+	$(Q)$(MAKE) --no-print-directory check-torture
+	$(Q)$(MAKE) --no-print-directory check-crash
+	$(Q)$(MAKE) --no-print-directory check-script
+	$(Q)$(MAKE) --no-print-directory check-client
+
+run_all = @set -e; for t in $1; do echo "== $$t"; $(RUN_UNDER) $$t; done
+
+.PHONY: check-unit
+check-unit: $(UNIT) ## one module each, against fakes
+	$(call run_all,$(UNIT))
+
+.PHONY: check-corpus
+check-corpus: $(CORPUS) ## published vectors and recorded chain data (CORPUS_DIR; skipped without it)
+	$(call run_all,$(CORPUS))
+
+.PHONY: check-torture
+check-torture: $(TORTURE) ## the Nth allocation fails, for every N
+	$(call run_all,$(TORTURE))
+
+.PHONY: check-crash
+check-crash: $(CRASH) ## kill -9 around commits
+	$(call run_all,$(CRASH))
+
+.PHONY: check-script
+check-script: $(PROGRAMS) ## the programs against the mock node; TEST=test_x.py for one file
+	$(Q)BUILD=$(abspath $(B)) python3 -m unittest discover -s tests/script -p '$(or $(TEST),test_*.py)' -v
+
+.PHONY: check-client
+check-client: $(PROGRAMS) ## real anvil, Hardhat, viem and ethers in front of forkcache
+	$(Q)$(if $(wildcard tests/client/run.sh),BUILD=$(abspath $(B)) tests/client/run.sh,echo "tests/client/run.sh is not here: skipped")
+
+.PHONY: check-asan
+check-asan: ## unit, corpus and script tests under the address and undefined sanitizers
+	$(Q)$(MAKE) --no-print-directory VARIANT=asan check-unit check-corpus check-torture check-script
+
+# Two workers: threads that share a cache.
+.PHONY: check-tsan
+check-tsan: ## unit and script tests under the thread sanitizer
+	$(Q)FORKCACHE_WORKERS=2 $(MAKE) --no-print-directory VARIANT=tsan check-unit check-script
+
+# What was found stays below build/fuzz, and is where the next run begins.
+FUZZ_SECONDS ?= 30
+.PHONY: check-fuzz
+check-fuzz: ## libFuzzer on the parsers, FUZZ_SECONDS=30 each
+	$(Q)$(MAKE) --no-print-directory VARIANT=fuzz fuzz-all
+
+.PHONY: fuzz-all
+fuzz-all: $(FUZZ)
+	@set -e; for t in $(FUZZ); do echo "== $$t"; mkdir -p $$t.corpus; \
+		$$t -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=1 \
+			-artifact_prefix=$(B)/ $$t.corpus; done
+
+VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite
+# Under valgrind threads take turns: the test that wants them to meet is left to the sanitizers.
+VALGRIND_UNIT := $(filter-out %/test_memcache_threads,$(UNIT))
+.PHONY: check-valgrind
+check-valgrind: RUN_UNDER := $(VALGRIND)
+check-valgrind: $(VALGRIND_UNIT) $(PROGRAMS) ## unit and script tests under valgrind
+	$(call run_all,$(VALGRIND_UNIT))
+	$(Q)BUILD=$(B) PYTHONPATH=tests/script scripts/under-valgrind.sh \
+		python3 -m unittest -v test_coalesce test_offline test_readme test_restart
+
+# ---- the house ----
+
+SOURCES = $(shell git ls-files '*.c' '*.h')
+
+.PHONY: lint
+lint: ## style, static analysis, who includes whom
+	$(Q)clang-format --dry-run -Werror $(SOURCES)
+	$(Q)scripts/check-layers.sh
+	$(Q)scripts/check-tree.sh
+	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --language=c -j2 \
+		--enable=warning,portability --suppressions-list=.cppcheck -Isrc -D_GNU_SOURCE \
+		--library=posix,gnu src
+
+.PHONY: format
+format: ## clang-format over all sources
+	$(Q)clang-format -i $(SOURCES)
+
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+# A configuration that is there is somebody's work, and stays.
+.PHONY: install
+install: $(B)/forkcache ## DESTDIR= PREFIX=/usr/local SYSCONFDIR=/etc
+	install -D -m 755 $(B)/forkcache $(DESTDIR)$(PREFIX)/bin/forkcache
+	install -d $(DESTDIR)$(SYSCONFDIR)/forkcache $(DESTDIR)$(PREFIX)/lib/systemd/system
+	test -e $(DESTDIR)$(SYSCONFDIR)/forkcache/forkcache.yaml || \
+		install -m 600 config/forkcache.yaml $(DESTDIR)$(SYSCONFDIR)/forkcache/forkcache.yaml
+	sed -e 's|/usr/local/|$(PREFIX)/|' -e 's|/etc/|$(SYSCONFDIR)/|' config/forkcache.service \
+		> $(DESTDIR)$(PREFIX)/lib/systemd/system/forkcache.service
+
+.PHONY: clean
+clean: ## remove build/
+	rm -rf build
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/\1\t\2/p' Makefile | while IFS='	' read -r t what; do \
+		printf '  %-16s %s\n' "$$t" "$$what"; done
+
+-include $(patsubst %.o,%.d,$(OBJ) $(FAKE_OBJ) $(MOCK_SRC:%.c=$(B)/obj/%.o) $(B)/obj/src/cli/main.o \
+	$(B)/obj/mocks/mock_node/main.o $(patsubst %.c,$(B)/obj/%.d,$(UNIT_SRC) $(CORPUS_SRC) $(TORTURE_SRC) $(CRASH_SRC) \
+	$(wildcard tests/fuzz/*.c)))
