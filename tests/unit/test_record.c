@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit.h"
+#include "cache/record.h"
+#include "store_fixture.h"
+
+static const uint64_t hash = 0x1234567890abcdef;
+
+static struct span span(const void *bytes, size_t n)
+{
+	return (struct span){bytes, n};
+}
+
+static void slots_are_trimmed_and_checked(void **state)
+{
+	(void)state;
+	unsigned char out[RECORD_SLOT_MAX];
+	struct eth_bytes32 value = {0}, got;
+	assert_int_equal(record_slot_encode(hash, &value, out), 4);
+	assert_true(record_slot_decode(hash, span(out, 4), &got));
+	assert_true(eth_bytes32_equal(&value, &got));
+	value.bytes[31] = 7;
+	assert_int_equal(record_slot_encode(hash, &value, out), 5);
+	value = fixture_word(1);
+	assert_int_equal(record_slot_encode(hash, &value, out), 36);
+	assert_true(record_slot_decode(hash, span(out, 36), &got));
+	assert_true(eth_bytes32_equal(&value, &got));
+	assert_false(record_slot_decode(hash + 1, span(out, 36), &got));
+	assert_false(record_slot_decode(hash, span(out, 35), &got));
+	assert_false(record_slot_decode(hash, span(out, 3), &got));
+	for (unsigned bit = 0; bit < 36 * 8; bit++) {
+		out[bit / 8] ^= (unsigned char)(1 << bit % 8);
+		assert_false(record_slot_decode(hash, span(out, 36), &got));
+		out[bit / 8] ^= (unsigned char)(1 << bit % 8);
+	}
+}
+
+static void accounts_keep_what_is_known(void **state)
+{
+	(void)state;
+	unsigned char out[RECORD_ACCOUNT_MAX];
+	for (unsigned mask = 0; mask < 16; mask++) {
+		struct account_fields got, fields = {.mask = mask, .nonce = 300};
+		fields.balance = eth_u256_from_u64(mask == 15 ? 0 : 1000000);
+		fields.code_hash = fixture_word(2);
+		fields.storage_root = fixture_word(3);
+		size_t n = record_account_encode(hash, &fields, out);
+		assert_true(record_account_decode(hash, span(out, n), &got));
+		assert_int_equal(got.mask, mask);
+		assert_int_equal(got.nonce, mask & ACCOUNT_NONCE ? 300 : 0);
+		if (mask & ACCOUNT_BALANCE)
+			assert_memory_equal(&got.balance, &fields.balance, 32);
+		if (mask & ACCOUNT_CODE_HASH)
+			assert_memory_equal(&got.code_hash, &fields.code_hash, 32);
+		if (mask & ACCOUNT_STORAGE_ROOT)
+			assert_memory_equal(&got.storage_root, &fields.storage_root, 32);
+		assert_false(record_account_decode(hash, span(out, n - 1), &got));
+		assert_false(record_account_decode(hash ^ 2, span(out, n), &got));
+	}
+}
+
+static void headers_bindings_and_numbers(void **state)
+{
+	(void)state;
+	unsigned char out[RECORD_BLOCK_BYTES];
+	struct block_header got, header = fixture_header(17);
+	struct eth_bytes32 word = fixture_word(5), word_got;
+	uint64_t id, number;
+	size_t n = record_block_encode(hash, 99, &header, out);
+	assert_int_equal(n, RECORD_BLOCK_BYTES);
+	got = (struct block_header){.hash = header.hash};
+	assert_true(record_block_decode(hash, span(out, n), &id, &got));
+	assert_int_equal(id, 99);
+	assert_memory_equal(&got, &header, sizeof got);
+	assert_false(record_block_decode(hash, span(out, n - 1), &id, &got));
+	n = record_hash_encode(hash, &word, out);
+	assert_true(record_hash_decode(hash, span(out, n), &word_got));
+	assert_true(eth_bytes32_equal(&word, &word_got));
+	assert_false(record_hash_decode(hash ^ 1, span(out, n), &word_got));
+	n = record_u64_encode(hash, UINT64_MAX - 1, out);
+	assert_true(record_u64_decode(hash, span(out, n), &number));
+	assert_true(number == UINT64_MAX - 1);
+	out[4] ^= 1;
+	assert_false(record_u64_decode(hash, span(out, n), &number));
+}
+
+static int compare(const struct record_key *a, const struct record_key *b)
+{
+	size_t n = a->len < b->len ? a->len : b->len;
+	int order = memcmp(a->bytes, b->bytes, n);
+	return order ? order : (a->len > b->len) - (a->len < b->len);
+}
+
+static void keys_differ_and_sort_by_block(void **state)
+{
+	(void)state;
+	static const uint64_t ids[] = {1, 2, 255, 256, 65535, 65536, UINT64_MAX};
+	struct record_key key, before = {0}, last_of_block = {0}, facts;
+	struct eth_address address = fixture_address(1);
+	struct eth_bytes32 slot = {0};
+	for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+		record_key_facts(&facts, ids[i]);
+		slot = (struct eth_bytes32){0};
+		for (unsigned last = 0; last < 300; last += 43) {
+			slot.bytes[31] = (unsigned char)last;
+			slot.bytes[30] = (unsigned char)(last >> 8);
+			record_key_slot(&key, ids[i], &address, &slot);
+			assert_true(compare(&before, &key) != 0);
+			assert_true(compare(&last_of_block, &key) < 0);
+			assert_memory_equal(key.bytes, facts.bytes, facts.len);
+			before = key;
+		}
+		memset(address.bytes, 0xff, 20);
+		memset(slot.bytes, 0xff, 32);
+		record_key_slot(&last_of_block, ids[i], &address, &slot);
+		address = fixture_address(1);
+	}
+	slot = fixture_word(1);
+	record_key_slot(&key, UINT64_MAX, &address, &slot);
+	assert_int_equal(key.len, RECORD_KEY_MAX);
+	assert_int_not_equal(record_key_hash(1, TABLE_SLOTS, key.bytes, key.len),
+			     record_key_hash(1, TABLE_ACCOUNTS, key.bytes, key.len));
+	assert_int_not_equal(record_key_hash(1, TABLE_SLOTS, key.bytes, key.len),
+			     record_key_hash(9, TABLE_SLOTS, key.bytes, key.len));
+}
+
+static void code_references_name_their_account(void **state)
+{
+	(void)state;
+	struct record_key ref, account;
+	struct eth_address address = fixture_address(1);
+	struct eth_bytes32 code = fixture_word(1);
+	struct span got;
+	record_key_coderef(&ref, &code, 70000, &address);
+	record_key_account(&account, 70000, &address);
+	assert_true(record_coderef_account(span(ref.bytes, ref.len), &got));
+	assert_int_equal(got.len, account.len);
+	assert_memory_equal(got.ptr, account.bytes, account.len);
+	assert_false(record_coderef_account(span(ref.bytes, ref.len - 1), &got));
+	assert_false(record_coderef_account(span(ref.bytes, 32), &got));
+}
+
+/* Builds, opens, damages each byte. */
+static void image_round(struct record_codec *codec, struct span request, struct span body,
+			bool compressed)
+{
+	size_t len;
+	struct record_image image;
+	unsigned char *bytes = record_image_build(codec, hash, request, body, 1 << 20, &len);
+	assert_non_null(bytes);
+	assert_int_equal(record_image_length(span(bytes, len)), len);
+	assert_true(record_image_open(hash, span(bytes, len), &image));
+	assert_true(span_equal(image.request, request));
+	assert_int_equal(image.compressed, compressed);
+	struct blob *blob = record_image_body(codec, &image);
+	assert_non_null(blob);
+	assert_true(span_equal(blob_span(blob), body));
+	blob_put(&blob);
+	for (size_t i = 0; i < len; i++) {
+		bytes[i] ^= 0x40;
+		assert_false(record_image_open(hash, span(bytes, len), &image));
+		bytes[i] ^= 0x40;
+	}
+	assert_false(record_image_open(hash + 1, span(bytes, len), &image));
+	assert_false(record_image_open(hash, span(bytes, len - 1), &image));
+	free(bytes);
+}
+
+static void images_of_every_size(void **state)
+{
+	(void)state;
+	static char body[50000];
+	struct record_codec *codec = record_codec_new();
+	assert_non_null(codec);
+	image_round(codec, SPAN(""), SPAN(""), false);
+	image_round(codec, SPAN("request"), SPAN("short"), false);
+	memset(body, 'x', sizeof body);
+	image_round(codec, SPAN("request"), span(body, RECORD_COMPRESS_AT), false);
+	image_round(codec, SPAN("request"), span(body, RECORD_COMPRESS_AT + 1), true);
+	image_round(codec, SPAN(""), span(body, sizeof body), true);
+	for (size_t i = 0; i < sizeof body; i++)
+		body[i] = (char)fixture_mix(i);
+	image_round(codec, SPAN("r"), span(body, 5000), false); /* does not shrink */
+	record_codec_free(&codec);
+}
+
+static void images_are_bounded(void **state)
+{
+	(void)state;
+	static char body[5000];
+	size_t len;
+	struct record_codec *codec = record_codec_new();
+	for (size_t i = 0; i < sizeof body; i++)
+		body[i] = (char)fixture_mix(i);
+	assert_null(record_image_build(codec, hash, SPAN(""), span(body, 5000), 5016, &len));
+	unsigned char *image =
+		record_image_build(codec, hash, SPAN(""), span(body, 5000), 5017, &len);
+	assert_non_null(image);
+	assert_int_equal(len, 5017);
+	free(image);
+	record_codec_free(&codec);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(slots_are_trimmed_and_checked),
+		cmocka_unit_test(accounts_keep_what_is_known),
+		cmocka_unit_test(headers_bindings_and_numbers),
+		cmocka_unit_test(keys_differ_and_sort_by_block),
+		cmocka_unit_test(code_references_name_their_account),
+		cmocka_unit_test(images_of_every_size),
+		cmocka_unit_test(images_are_bounded),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
