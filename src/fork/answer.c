@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+#include "fork/answer.h"
+#include "base/json.h"
+#include "fork/classify.h"
+#include "fork/client.h"
+#include "fork/request.h"
+#include <stdlib.h>
+
+enum {
+	HTTP_OK = 200,
+	HTTP_BAD_REQUEST = 400,
+	HTTP_TIMEOUT = 408,
+	HTTP_TOO_LARGE = 413,
+	HTTP_TOO_EARLY = 425,
+	HTTP_RATE = 429,
+	HTTP_INTERNAL = 500,
+	HTTP_BAD_METHOD = 405,
+	HTTP_BAD_TYPE = 415,
+	HTTP_UNPROCESSABLE = 422,
+	INVALID_REQUEST = -32600,
+};
+
+void answer_status(const struct client_reply *reply, struct failure *failure)
+{
+	const unsigned status = reply->status;
+	*failure = (struct failure){.verdict = VERDICT_OK};
+	if (reply->err != OK)
+		failure_set(failure, VERDICT_TRANSIENT, reply->err, "%s",
+			    reply->detail && *reply->detail ? reply->detail
+							    : err_name(reply->err));
+	else if (status == HTTP_RATE)
+		failure_set(failure, VERDICT_RATE, ERR_RATE_LIMITED, "HTTP %u", status);
+	else if (status == HTTP_TIMEOUT || status == HTTP_TOO_EARLY || status >= HTTP_INTERNAL)
+		failure_set(failure, VERDICT_TRANSIENT, ERR_BAD_ANSWER, "HTTP %u", status);
+	else if (status != HTTP_OK)
+		failure_set(failure, VERDICT_REFUSED, ERR_BAD_ANSWER, "HTTP %u", status);
+}
+
+/* Digits of a JSON number, or of a string that spells one; -1: neither. */
+static int64_t read_id(struct span id)
+{
+	struct span digits = id;
+	uint64_t value = 0;
+	if (json_type(id) == JSON_STRING)
+		digits = json_string_raw(id);
+	if (digits.len == 0 || digits.len > 18)
+		return -1;
+	for (size_t i = 0; i < digits.len; i++) {
+		if (digits.ptr[i] < '0' || digits.ptr[i] > '9')
+			return -1;
+		value = value * 10 + (uint64_t)(digits.ptr[i] - '0');
+	}
+	return (int64_t)value;
+}
+
+static int64_t read_code(struct span error)
+{
+	struct span code;
+	if (!json_member(error, "code", &code) || json_type(code) != JSON_NUMBER)
+		return 0;
+	bool negative = code.ptr[0] == '-';
+	int64_t value = read_id((struct span){code.ptr + negative, code.len - negative});
+	return value < 0 ? 0 : negative ? -value : value;
+}
+
+/* False: it is malformed; out->failure says so. */
+static bool read_error(struct span error, bool is_state, struct outcome *out)
+{
+	struct span message;
+	if (json_type(error) != JSON_OBJECT || !json_member(error, "message", &message) ||
+	    json_type(message) != JSON_STRING) {
+		failure_set(&out->failure, VERDICT_BAD, ERR_BAD_ANSWER,
+			    "an error without a message");
+		return false;
+	}
+	out->error = error;
+	out->code = read_code(error);
+	enum verdict verdict = classify_error(out->code, json_string_raw(message), is_state);
+	failure_set(&out->failure, verdict,
+		    verdict == VERDICT_RATE    ? ERR_RATE_LIMITED
+		    : verdict == VERDICT_LACKS ? ERR_NOT_FOUND
+					       : ERR_BAD_ANSWER,
+		    "%s (JSON-RPC error %lld)", classify_name(verdict), (long long)out->code);
+	return true;
+}
+
+void answer_object(struct span object, uint64_t id, bool is_state, struct outcome *out)
+{
+	struct span member, error;
+	*out = (struct outcome){.answered = true};
+	if (json_type(object) != JSON_OBJECT) {
+		failure_set(&out->failure, VERDICT_BAD, ERR_BAD_ANSWER,
+			    "the answer is not a JSON-RPC response");
+		return;
+	}
+	bool has_error = json_member(object, "error", &error) && json_type(error) != JSON_NULL;
+	bool has_id = json_member(object, "id", &member) && json_type(member) != JSON_NULL;
+	/* An error may come without the id: the request was not understood. */
+	if (has_id ? read_id(member) != (int64_t)id : !has_error)
+		failure_set(&out->failure, VERDICT_BAD, ERR_BAD_ANSWER,
+			    "the answer bears another id");
+	else if (has_error)
+		read_error(error, is_state, out);
+	else if (json_member(object, "result", &member))
+		out->result = member;
+	else
+		failure_set(&out->failure, VERDICT_BAD, ERR_BAD_ANSWER,
+			    "neither a result nor an error");
+}
+
+static bool call_is_state(const struct call *call)
+{
+	return call->kind != CALL_ONE || call->flights[0]->question.kind != FORK_CALL;
+}
+
+static void match(struct request *request, struct span array)
+{
+	struct json_iter iter = json_iter(array);
+	struct span item, id;
+	while (json_next_element(&iter, &item)) {
+		if (json_type(item) != JSON_OBJECT || !json_member(item, "id", &id))
+			continue;
+		int64_t number = read_id(id);
+		if (number < 0 || (uint64_t)number < request->first_id ||
+		    (uint64_t)number - request->first_id >= request->calls_n)
+			continue;
+		struct call *call = &request->calls[(uint64_t)number - request->first_id];
+		if (call->outcome.answered)
+			failure_set(&call->outcome.failure, VERDICT_BAD, ERR_BAD_ANSWER,
+				    "answered twice in one batch");
+		else
+			answer_object(item, (uint64_t)number, call_is_state(call),
+				      &call->outcome);
+	}
+	for (size_t i = 0; i < request->calls_n; i++)
+		if (!request->calls[i].outcome.answered)
+			failure_set(&request->calls[i].outcome.failure, VERDICT_BAD,
+				    ERR_BAD_ANSWER, "no answer in the batch");
+}
+
+/* One error for all, where a batch was sent. */
+static enum reply_form batch_refused(struct span object, struct failure *failure)
+{
+	struct outcome outcome = {0};
+	struct span error, message;
+	if (!json_member(object, "error", &error) || !read_error(error, true, &outcome)) {
+		failure_set(failure, VERDICT_TRANSIENT, ERR_BAD_ANSWER,
+			    "one answer to a batch of questions");
+		return REPLY_BATCH_DOUBTFUL;
+	}
+	*failure = outcome.failure;
+	if (json_member(error, "message", &message) &&
+	    classify_batch_too_big(outcome.code, json_string_raw(message)))
+		return REPLY_BATCH_TOO_BIG;
+	switch (failure->verdict) {
+	case VERDICT_RATE:
+	case VERDICT_LACKS:
+	case VERDICT_REFUSED:
+		return REPLY_FAILED;
+	case VERDICT_TRANSIENT:
+		/* JSON-RPC's own "invalid request": an array is none there. */
+		return outcome.code == INVALID_REQUEST ? REPLY_NO_BATCH : REPLY_BATCH_DOUBTFUL;
+	case VERDICT_BAD:
+	case VERDICT_INTERNAL:
+	case VERDICT_UNSUPPORTED:
+	case VERDICT_ERROR:
+	case VERDICT_OK:
+	case VERDICTS:
+		break;
+	}
+	return REPLY_NO_BATCH;
+}
+
+/* An error that names none of the calls (geth: the first) stands for all of them:
+ * [{"id": null, "error": "invalid request"}]. */
+static bool is_one_error(const struct request *request, struct span array, struct span *out)
+{
+	struct json_iter iter = json_iter(array);
+	struct span second, id, error, message;
+	if (!json_next_element(&iter, out) || json_next_element(&iter, &second) ||
+	    json_type(*out) != JSON_OBJECT || !json_member(*out, "error", &error) ||
+	    json_type(error) != JSON_OBJECT || !json_member(error, "message", &message) ||
+	    json_type(message) != JSON_STRING)
+		return false;
+	int64_t number = json_member(*out, "id", &id) ? read_id(id) : -1;
+	return number < (int64_t)request->first_id ||
+	       (uint64_t)number - request->first_id >= request->calls_n ||
+	       classify_batch_too_big(read_code(error), json_string_raw(message));
+}
+
+static enum reply_form read_batch(struct request *request, struct span value,
+				  struct failure *failure)
+{
+	struct span object;
+	size_t answered = 0;
+	if (json_type(value) == JSON_OBJECT)
+		return batch_refused(value, failure);
+	if (json_type(value) != JSON_ARRAY) {
+		failure_set(failure, VERDICT_TRANSIENT, ERR_BAD_ANSWER,
+			    "the answer is not a JSON-RPC response");
+		return REPLY_BATCH_DOUBTFUL;
+	}
+	if (is_one_error(request, value, &object))
+		return batch_refused(object, failure);
+	match(request, value);
+	for (size_t i = 0; i < request->calls_n; i++)
+		answered += request->calls[i].outcome.answered;
+	if (answered > 0)
+		return REPLY_ITEMS;
+	*failure = request->calls[0].outcome.failure;
+	return REPLY_BATCH_DOUBTFUL;
+}
+
+/* The node's own statuses, which may come with a JSON-RPC body; the others are a gateway's,
+ * whose text may echo a key. */
+static bool body_counts(unsigned status)
+{
+	return status == HTTP_OK || status == HTTP_BAD_REQUEST || status == HTTP_BAD_METHOD ||
+	       status == HTTP_BAD_TYPE || status == HTTP_UNPROCESSABLE ||
+	       status == HTTP_INTERNAL;
+}
+
+enum reply_form answer_reply(struct request *request, const struct client_reply *reply,
+			     struct failure *failure)
+{
+	struct span value;
+	size_t at;
+	answer_status(reply, failure);
+	if (reply->err == ERR_LIMIT || (reply->err == OK && reply->status == HTTP_TOO_LARGE))
+		return request->batch ? REPLY_BATCH_TOO_BIG : REPLY_FAILED;
+	/* Some drop the connection that brings too much. */
+	if (reply->err == ERR_NETWORK && reply->connected && request->batch)
+		return REPLY_BATCH_DOUBTFUL;
+	if (reply->err != OK || !body_counts(reply->status))
+		return REPLY_FAILED;
+	if (json_document(reply->body, JSON_DEPTH_MAX, &value, &at) != OK) {
+		if (request->batch && failure->verdict == VERDICT_REFUSED)
+			return REPLY_BATCH_DOUBTFUL;
+		/* A long answer that cannot be read is likely to come again. */
+		if (failure->verdict == VERDICT_OK)
+			failure_set(failure, request->alone ? VERDICT_BAD : VERDICT_TRANSIENT,
+				    ERR_BAD_ANSWER,
+				    reply->body.len ? "the answer is not JSON"
+						    : "the answer is empty");
+		return REPLY_FAILED;
+	}
+	if (request->batch)
+		return read_batch(request, value, failure);
+	struct outcome *outcome = &request->calls[0].outcome;
+	answer_object(value, request->first_id, call_is_state(&request->calls[0]), outcome);
+	if (failure->verdict == VERDICT_OK || outcome->error.ptr)
+		return REPLY_ITEMS;
+	return REPLY_FAILED;
+}
+
+static enum err bad(struct failure *failure, const char *why)
+{
+	failure_set(failure, VERDICT_BAD, ERR_BAD_ANSWER, "%s", why);
+	return ERR_BAD_ANSWER;
+}
+
+static enum err read_number(struct span result, size_t bits, struct eth_bytes32 *out,
+			    struct failure *failure)
+{
+	struct span text;
+	struct eth_u256 value;
+	uint64_t low;
+	if (!json_string_plain(result, &text) || text.len < 3 ||
+	    eth_quantity_lenient(text, &value) != OK)
+		return bad(failure, "not a quantity");
+	if (bits == 64 && !eth_u256_to_u64(&value, &low))
+		return bad(failure, "a nonce above 64 bits");
+	memcpy(out->bytes, value.bytes, sizeof out->bytes);
+	return OK;
+}
+
+static enum err read_code_bytes(struct span result, struct blob **out, struct failure *failure)
+{
+	struct span text;
+	size_t n;
+	if (!json_string_plain(result, &text) || eth_data_length(text, &n) != OK)
+		return bad(failure, "code that is not data");
+	struct blob *code = blob_new(n);
+	if (!code)
+		return ERR_NOMEM;
+	if (eth_data_parse(text, code->bytes, n) != OK) {
+		blob_put(&code);
+		return bad(failure, "code that is not data");
+	}
+	*out = code;
+	return OK;
+}
+
+enum err answer_value(const struct fork_question *question, struct span result,
+		      struct fork_answer *out, struct failure *failure)
+{
+	struct span text;
+	*out = (struct fork_answer){.err = OK, .detail = ""};
+	switch (question->kind) {
+	case FORK_BALANCE:
+		return read_number(result, 256, &out->value, failure);
+	case FORK_NONCE:
+		return read_number(result, 64, &out->value, failure);
+	case FORK_SLOT:
+		if (!json_string_plain(result, &text) ||
+		    eth_slot_value_parse(text, &out->value) != OK)
+			return bad(failure, "not a storage value");
+		return OK;
+	case FORK_CODE:
+		return read_code_bytes(result, &out->blob, failure);
+	case FORK_CALL:
+		if (json_type(result) == JSON_NULL && !question->null_allowed)
+			return bad(failure, "null");
+		out->blob = blob_copy(result.ptr, result.len);
+		return out->blob ? OK : ERR_NOMEM;
+	}
+	return bad(failure, "no such question");
+}
+
+/* The run of the call's (sorted) flights that ask about this address. */
+static struct flight **find_run(const struct call *call, const struct eth_address *address,
+				size_t *n)
+{
+	size_t low = 0, high = call->flights_n;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (memcmp(&call->flights[middle]->question.address, address, sizeof *address) <
+		    0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (*n = 0; low + *n < call->flights_n; (*n)++)
+		if (memcmp(&call->flights[low + *n]->question.address, address,
+			   sizeof *address) != 0)
+			break;
+	return call->flights + low;
+}
+
+static bool fill_run(struct flight **run, size_t n, struct span values)
+{
+	struct json_iter iter = json_iter(values);
+	struct span value;
+	struct failure ignored;
+	size_t i = 0;
+	bool good = true;
+	while (json_next_element(&iter, &value)) {
+		if (i == n)
+			return false;
+		/* The address stands twice, or the value is none: this one is asked again. */
+		if (run[i]->have ||
+		    answer_value(&run[i]->question, value, &run[i]->found, &ignored) != OK)
+			good = run[i]->have = false;
+		else
+			run[i]->have = true;
+		i++;
+	}
+	return good && i == n;
+}
+
+bool answer_values(struct call *call)
+{
+	struct span key, values;
+	struct eth_address address;
+	bool good = true;
+	for (size_t i = 0; i < call->flights_n; i++)
+		call->flights[i]->have = false;
+	if (json_type(call->outcome.result) != JSON_OBJECT)
+		return false;
+	struct json_iter iter = json_iter(call->outcome.result);
+	while (json_next_member(&iter, &key, &values)) {
+		size_t n;
+		if (eth_address_parse(key, &address) != OK || json_type(values) != JSON_ARRAY)
+			return false;
+		struct flight **run = find_run(call, &address, &n);
+		/* A list that is longer or shorter than asked proves nothing of its parts. */
+		if (n > 0 && !fill_run(run, n, values)) {
+			good = false;
+			struct json_iter count = json_iter(values);
+			size_t length = 0;
+			while (json_next_element(&count, &key))
+				length++;
+			for (size_t i = 0; length != n && i < n; i++)
+				run[i]->have = false;
+		}
+	}
+	for (size_t i = 0; i < call->flights_n; i++)
+		good = good && call->flights[i]->have;
+	return good;
+}
+
+bool answer_info(struct call *call)
+{
+	static const char *const names[] = {
+		[FORK_BALANCE] = "balance", [FORK_NONCE] = "nonce", [FORK_CODE] = "code"};
+	struct failure ignored;
+	struct span member;
+	bool good = true;
+	for (size_t i = 0; i < call->flights_n; i++) {
+		struct flight *flight = call->flights[i];
+		flight->have =
+			json_type(call->outcome.result) == JSON_OBJECT &&
+			json_member(call->outcome.result, names[flight->question.kind],
+				    &member) &&
+			answer_value(&flight->question, member, &flight->found, &ignored) == OK;
+		good = good && flight->have;
+	}
+	return good;
+}

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+#include "fork/settle.h"
+#include "fork/fork_impl.h"
+#include "fork/retry.h"
+
+enum {
+	/* Unusable answers to batches in a row before smaller ones are tried. */
+	BATCH_STRIKES = 2,
+};
+
+/* ---- one flight ---- */
+
+struct fault {
+	struct upstream *upstream;
+	const struct failure *failure;
+};
+
+static void retry_each(struct flight *flight, void *cookie)
+{
+	const struct fault *fault = cookie;
+	retry_flight(flight, fault->upstream, fault->failure);
+}
+
+void settle_retry(struct request *r, const struct failure *failure)
+{
+	request_each(r, retry_each, &(struct fault){r->upstream, failure});
+}
+
+static void again_each(struct flight *flight, void *cookie)
+{
+	plan_again(cookie, flight);
+}
+
+/* Takes the blob in answer. */
+static void deliver(struct upstream *u, struct flight *flight, struct fork_answer *answer)
+{
+	answer->detail = "";
+	answer->do_not_store = u->is_dev && !u->fork->trust_dev_upstream;
+	flight_answer(flight, answer);
+	blob_put(&answer->blob);
+}
+
+static void remember_error(const struct upstream *u, struct flight *flight,
+			   const struct outcome *outcome)
+{
+	blob_put(&flight->last_error);
+	flight->last_error = blob_copy(outcome->error.ptr, outcome->error.len);
+	if (flight->last_error)
+		redact_text(&u->secrets, flight->last_error->bytes, flight->last_error->len);
+}
+
+/* by_hash: this question named its block by hash in this request. */
+static void settle_error(struct upstream *u, struct flight *flight,
+			 const struct outcome *outcome, bool by_hash)
+{
+	const enum verdict verdict = outcome->failure.verdict;
+	if (flight->question.kind == FORK_CALL && outcome->error.ptr) {
+		remember_error(u, flight, outcome);
+		if (!flight->last_error) {
+			flight_fail(flight, ERR_NOMEM);
+			return;
+		}
+	}
+	if (verdict == VERDICT_ERROR) {
+		struct fork_answer answer = {.err = ERR_UPSTREAM,
+					     .blob = blob_get(flight->last_error)};
+		deliver(u, flight, &answer);
+	} else if (verdict == VERDICT_UNSUPPORTED && by_hash &&
+		   u->block_hash.state != CAPABILITY_YES) {
+		ability_refused(&u->block_hash, loop_now_us(u->fork->loop));
+		plan_again(u, flight);
+	} else {
+		retry_flight(flight, u, &outcome->failure);
+	}
+}
+
+/* The caller's own look at a call's result (fork_config.check). */
+static enum err check_call(const struct upstream *u, const struct flight *flight,
+			   struct outcome *outcome)
+{
+	struct err_detail detail = {{0}};
+	if (flight->question.kind != FORK_CALL || !u->fork->check)
+		return OK;
+	enum err err = u->fork->check(&flight->question, outcome->result, &detail);
+	if (err != OK)
+		failure_set(&outcome->failure, VERDICT_BAD, err, "%s", detail.text);
+	return err;
+}
+
+/* Fills found and have, or the outcome's failure. */
+static void read_one(const struct upstream *u, struct flight *flight, struct outcome *outcome)
+{
+	flight->have = false;
+	if (outcome->failure.verdict != VERDICT_OK)
+		return;
+	enum err err = answer_value(&flight->question, outcome->result, &flight->found,
+				    &outcome->failure);
+	if (err == OK) {
+		err = check_call(u, flight, outcome);
+		if (err != OK)
+			blob_put(&flight->found.blob);
+	}
+	flight->have = err == OK;
+	if (err == ERR_NOMEM) /* nobody's fault there */
+		failure_set(&outcome->failure, VERDICT_INTERNAL, ERR_NOMEM, "out of memory");
+}
+
+static void deliver_found(struct upstream *u, struct flight *flight)
+{
+	struct fork_answer found = flight->found;
+	deliver(u, flight, &found);
+}
+
+static void settle_one(struct request *r, struct flight *flight, struct outcome *outcome)
+{
+	struct upstream *u = r->upstream;
+	const bool by_hash = flight->question.kind != FORK_CALL &&
+			     flight->question.block.by_hash && r->calls[0].kind != CALL_GUARD;
+	if (flight->have && by_hash)
+		ability_seen(&u->block_hash);
+	if (flight->have)
+		deliver_found(u, flight);
+	else if (outcome->failure.err == ERR_NOMEM)
+		flight_fail(flight, ERR_NOMEM);
+	else
+		settle_error(u, flight, outcome, by_hash);
+}
+
+/* ---- composite calls ---- */
+
+static void composite_refused(struct upstream *u, struct call *call)
+{
+	ability_refused(call_ability(u, call), loop_now_us(u->fork->loop));
+	for (size_t i = 0; i < call->flights_n; i++)
+		plan_again(u, call->flights[i]);
+}
+
+static void composite_read(struct upstream *u, struct call *call)
+{
+	if (call->kind == CALL_VALUES ? answer_values(call) : answer_info(call))
+		ability_seen(call_ability(u, call));
+	else
+		ability_strike(call_ability(u, call), loop_now_us(u->fork->loop));
+	for (size_t i = 0; i < call->flights_n; i++) {
+		struct flight *flight = call->flights[i];
+		if (flight->have) {
+			deliver_found(u, flight);
+		} else {
+			flight->plain = true;
+			plan_again(u, flight);
+		}
+	}
+}
+
+/* A failure that may be of the method alone: the next attempt goes without it. */
+static void composite_failed(struct upstream *u, struct call *call,
+			     const struct failure *failure)
+{
+	for (size_t i = 0; i < call->flights_n; i++) {
+		call->flights[i]->plain = true;
+		retry_flight(call->flights[i], u, failure);
+	}
+}
+
+static void settle_composite(struct upstream *u, struct call *call)
+{
+	const struct failure *failure = &call->outcome.failure;
+	switch (failure->verdict) {
+	case VERDICT_OK:
+		composite_read(u, call);
+		break;
+	case VERDICT_UNSUPPORTED:
+	case VERDICT_REFUSED:
+		composite_refused(u, call);
+		break;
+	case VERDICT_RATE:
+	case VERDICT_LACKS:
+		for (size_t i = 0; i < call->flights_n; i++)
+			retry_flight(call->flights[i], u, failure);
+		break;
+	case VERDICT_TRANSIENT:
+	case VERDICT_BAD:
+	case VERDICT_INTERNAL:
+	case VERDICT_ERROR:
+	case VERDICTS:
+		ability_strike(call_ability(u, call), loop_now_us(u->fork->loop));
+		composite_failed(u, call, failure);
+		break;
+	}
+}
+
+/* ---- the whole reply ---- */
+
+/* Both reads show the block that was asked about; else *failure says what they show. */
+static bool guards_hold(const struct request *r, struct failure *failure)
+{
+	const struct call *guards[REQUEST_GUARDS] = {&r->calls[0], &r->calls[r->calls_n - 1]};
+	for (size_t i = 0; i < REQUEST_GUARDS; i++) {
+		const struct outcome *outcome = &guards[i]->outcome;
+		uint64_t number;
+		struct eth_bytes32 hash;
+		if (outcome->failure.verdict != VERDICT_OK) {
+			*failure = outcome->failure;
+			return false;
+		}
+		if (!probe_block(outcome->result, &number, &hash) ||
+		    number != r->guarded.number ||
+		    !eth_bytes32_equal(&hash, &r->guarded.hash)) {
+			failure_set(failure, VERDICT_LACKS, ERR_NOT_FOUND,
+				    "block %llu is another one there",
+				    (unsigned long long)r->guarded.number);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool is_fault(const struct outcome *outcome)
+{
+	switch (outcome->failure.verdict) {
+	case VERDICT_TRANSIENT:
+	case VERDICT_RATE:
+	case VERDICT_BAD:
+		return true;
+	case VERDICT_OK:
+	case VERDICT_LACKS:
+	case VERDICT_REFUSED:
+	case VERDICT_INTERNAL:
+	case VERDICT_UNSUPPORTED:
+	case VERDICT_ERROR:
+	case VERDICTS:
+		return false;
+	}
+	return false;
+}
+
+static size_t questions_in(const struct request *r)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < r->calls_n; i++)
+		n += r->calls[i].flights_n;
+	return n;
+}
+
+/* What a client asked to call may be what is wrong with its answer. */
+static bool says_something(const struct call *call)
+{
+	return call->outcome.failure.verdict != VERDICT_BAD || call->kind != CALL_ONE ||
+	       call->flights[0]->question.kind != FORK_CALL;
+}
+
+/* Health from the items: one that is rate limited slows us down; all bad is a failure. */
+static void judge(struct request *r, uint64_t elapsed_us)
+{
+	struct upstream *u = r->upstream;
+	const struct failure *rate = NULL;
+	size_t faults = 0, limited = 0, all = questions_in(r);
+	for (size_t i = 0; i < r->calls_n; i++) {
+		const struct outcome *outcome = &r->calls[i].outcome;
+		faults += is_fault(outcome) && says_something(&r->calls[i]);
+		if (outcome->failure.verdict == VERDICT_RATE) {
+			rate = &outcome->failure;
+			limited += r->calls[i].flights_n;
+		}
+	}
+	if (rate)
+		upstream_failed(u, rate, limited && all > limited ? 2 * (all - limited) : all,
+				-1);
+	else if (faults == r->calls_n && !r->alone)
+		upstream_failed(u, &r->calls[0].outcome.failure, 1, -1);
+	else
+		upstream_succeeded(u, r->sent_us, elapsed_us, !r->alone);
+}
+
+static void settle(struct request *r, uint64_t elapsed_us)
+{
+	struct upstream *u = r->upstream;
+	const uint32_t jitter = fork_random(u->fork);
+	struct failure failure;
+	const bool holds = r->calls[0].kind != CALL_GUARD || guards_hold(r, &failure);
+	for (size_t i = 0; i < r->calls_n; i++) {
+		struct call *call = &r->calls[i];
+		if (call->kind == CALL_ONE && holds)
+			read_one(u, call->flights[0], &call->outcome);
+		call->outcome.failure.jitter = jitter;
+	}
+	judge(r, elapsed_us);
+	if (!holds) {
+		failure.jitter = jitter;
+		settle_retry(r, &failure);
+		return;
+	}
+	for (size_t i = 0; i < r->calls_n; i++) {
+		struct call *call = &r->calls[i];
+		switch (call->kind) {
+		case CALL_ONE:
+			settle_one(r, call->flights[0], &call->outcome);
+			break;
+		case CALL_VALUES:
+		case CALL_INFO:
+			settle_composite(u, call);
+			break;
+		case CALL_GUARD:
+			break;
+		}
+	}
+}
+
+static void lower_limit(struct request *r, size_t limit)
+{
+	upstream_lower_limit(r->upstream, limit);
+	request_each(r, again_each, r->upstream);
+}
+
+static void failed(struct request *r, const struct client_reply *reply, struct failure *failure)
+{
+	struct upstream *u = r->upstream;
+	struct call *call = &r->calls[0];
+	struct ability *ability = r->calls_n == 1 ? call_ability(u, call) : NULL;
+	failure->jitter = fork_random(u->fork);
+	/* A long call may fail for its own reasons. */
+	if (!r->alone || failure->verdict == VERDICT_RATE || failure->err == ERR_NETWORK)
+		upstream_failed(u, failure, questions_in(r), reply->retry_after_ms);
+	if (failure->err == ERR_NETWORK)
+		upstream_distrust(u);
+	const bool unknown = ability && ability->state == CAPABILITY_UNKNOWN;
+	if (ability && failure->verdict == VERDICT_REFUSED) {
+		composite_refused(u, call);
+	} else if (ability && failure->verdict != VERDICT_RATE && reply->connected &&
+		   (unknown || failure->err != ERR_NETWORK)) {
+		/* Gateways answer a method that they do not know with a page, or not at all. */
+		if (unknown)
+			ability_strike(ability, loop_now_us(u->fork->loop));
+		composite_failed(u, call, failure);
+	} else {
+		settle_retry(r, failure);
+	}
+}
+
+/* Nothing usable for a whole batch: its size may be why, or chance. */
+static void doubt_batch(struct request *r, const struct client_reply *reply,
+			struct failure *failure)
+{
+	struct upstream *u = r->upstream;
+	/* What was sent before the last strike has failed with it. */
+	const bool counts = r->sent_us >= u->batch_strike_us;
+	if (counts) {
+		u->batch_strike_us = loop_now_us(u->fork->loop);
+		u->batch_strikes++;
+	}
+	if (!counts || u->batch_strikes < BATCH_STRIKES) {
+		failed(r, reply, failure);
+		return;
+	}
+	if (failure->err == ERR_NETWORK)
+		upstream_distrust(u);
+	lower_limit(r, r->calls_n / 2);
+}
+
+void settle_reply(struct request *r, const struct client_reply *reply)
+{
+	struct upstream *u = r->upstream;
+	struct failure failure;
+	switch (answer_reply(r, reply, &failure)) {
+	case REPLY_ITEMS:
+		if (r->batch)
+			upstream_took_batch(u, r->calls_n);
+		settle(r, reply->elapsed_us);
+		break;
+	case REPLY_BATCH_TOO_BIG:
+		lower_limit(r, r->calls_n / 2);
+		break;
+	case REPLY_BATCH_DOUBTFUL:
+		doubt_batch(r, reply, &failure);
+		break;
+	case REPLY_NO_BATCH:
+		lower_limit(r, 1);
+		break;
+	case REPLY_FAILED:
+		failed(r, reply, &failure);
+		break;
+	}
+}
