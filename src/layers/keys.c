@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#include "layers/keys.h"
+
+static void key_add(struct cell_key *key, const void *bytes, size_t n)
+{
+	memcpy(key->bytes + key->len, bytes, n);
+	key->len = (uint8_t)(key->len + n);
+}
+
+void key_fact(struct cell_key *key, enum cell_kind kind, const struct eth_bytes32 *block,
+	      const struct eth_address *address, const struct eth_bytes32 *slot)
+{
+	*key = (struct cell_key){.kind = (uint8_t)kind};
+	key_add(key, block->bytes, 16);
+	key_add(key, address->bytes, 20);
+	if (slot != NULL)
+		key_add(key, slot->bytes, 32);
+}
+
+void key_number(struct cell_key *key, uint64_t number)
+{
+	unsigned char bytes[8];
+
+	be64_put(bytes, number);
+	*key = (struct cell_key){.kind = CELL_BINDING};
+	key_add(key, bytes, sizeof bytes);
+}
+
+void key_hash(struct cell_key *key, const struct eth_bytes32 *hash)
+{
+	*key = (struct cell_key){.kind = CELL_NUMBER};
+	key_add(key, hash->bytes, 32);
+}

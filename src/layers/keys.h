@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* The keys under which the memory cache holds what the stack knows: cells and blobs. */
+#include "cache/memcache.h"
+
+/* The kinds of cells; part of every cell's key. */
+enum cell_kind {
+	CELL_BALANCE = 1,
+	CELL_NONCE,
+	CELL_CODE_HASH,
+	CELL_SLOT,
+	CELL_BINDING,
+	CELL_NUMBER
+};
+
+/* Blob keys start with one of these, so that a code hash is never taken for a request. */
+#define BLOB_CODE  'c'
+#define BLOB_REPLY 'r'
+
+/* Of a fact at a block; slot NULL for a field of the account. */
+void key_fact(struct cell_key *key, enum cell_kind kind, const struct eth_bytes32 *block,
+	      const struct eth_address *address, const struct eth_bytes32 *slot);
+/* CELL_BINDING: the canonical hash of a number. */
+void key_number(struct cell_key *key, uint64_t number);
+/* CELL_NUMBER: the number of a block. */
+void key_hash(struct cell_key *key, const struct eth_bytes32 *hash);
