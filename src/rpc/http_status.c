@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#include "rpc/http_status.h"
+#include "base/check.h"
+#include <stdio.h>
+
+#define USUAL_BEFORE "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
+#define USUAL_AFTER  "\r\n\r\n"
+enum {
+	BEFORE_LEN = sizeof USUAL_BEFORE - 1,
+	AFTER_LEN = sizeof USUAL_AFTER - 1,
+	LENGTH_DIGITS = HTTP_REPLY_HEAD_ROOM - BEFORE_LEN - AFTER_LEN,
+};
+/* Eight digits hold every length below 100 MB; a longer reply gets an ordinary head. */
+_Static_assert(LENGTH_DIGITS == 8, "HTTP_REPLY_HEAD_ROOM does not fit its head");
+
+/* Clients that obey Retry-After take it as seconds; ethers takes it as milliseconds, and so
+ * only loses the pause. */
+#define RETRY_AFTER "Retry-After: 1\r\n"
+
+static const struct status {
+	unsigned code;
+	const char *reason;
+	const char *header; /* that always comes with it */
+} statuses[] = {
+	{200, "OK", ""},
+	{400, "Bad Request", ""},
+	{401, "Unauthorized", "WWW-Authenticate: Bearer\r\n"},
+	{403, "Forbidden", ""},
+	{404, "Not Found", ""},
+	{405, "Method Not Allowed", ""},
+	{408, "Request Timeout", ""},
+	{413, "Content Too Large", ""},
+	{415, "Unsupported Media Type", ""},
+	{429, "Too Many Requests", RETRY_AFTER},
+	{431, "Request Header Fields Too Large", ""},
+	{500, "Internal Server Error", ""},
+	{503, "Service Unavailable", RETRY_AFTER},
+};
+
+static const struct status *find(unsigned code)
+{
+	static const struct status unknown = {0, "Status", ""};
+
+	for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+		if (statuses[i].code == code)
+			return &statuses[i];
+	}
+	return &unknown;
+}
+
+bool http_reply_head_usual(const struct http_reply_head *head, char out[HTTP_REPLY_HEAD_ROOM])
+{
+	uint64_t length = head->length;
+	char *digit = out + BEFORE_LEN + LENGTH_DIGITS;
+
+	if (head->status != 200 || head->extra || head->close || head->keep_alive ||
+	    head->gzip || length > 99999999 ||
+	    strcmp(head->content_type, "application/json") != 0)
+		return false;
+	memcpy(out, USUAL_BEFORE, BEFORE_LEN);
+	memset(out + BEFORE_LEN, ' ', LENGTH_DIGITS);
+	memcpy(out + BEFORE_LEN + LENGTH_DIGITS, USUAL_AFTER, AFTER_LEN);
+	do {
+		*--digit = (char)('0' + length % 10);
+		length /= 10;
+	} while (length != 0);
+	return true;
+}
+
+size_t http_reply_head_write(const struct http_reply_head *head, char out[HTTP_REPLY_HEAD_MAX])
+{
+	const struct status *status = find(head->status);
+	const char *connection = "";
+
+	REQUIRE(strlen(head->content_type) <= HTTP_CONTENT_TYPE_MAX);
+	if (head->close)
+		connection = "Connection: close\r\n";
+	else if (head->keep_alive)
+		connection = "Connection: keep-alive\r\n";
+	const int n = snprintf(out, HTTP_REPLY_HEAD_MAX,
+			       "HTTP/1.1 %u %s\r\nContent-Type: %s\r\n"
+			       "Content-Length: %llu\r\n%s%s%s%s\r\n",
+			       head->status, status->reason, head->content_type,
+			       (unsigned long long)head->length, status->header,
+			       head->extra ? head->extra : "",
+			       head->gzip ? "Content-Encoding: gzip\r\n" : "", connection);
+	REQUIRE(n > 0 && n < HTTP_REPLY_HEAD_MAX);
+	return (size_t)n;
+}
