@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * One JSON-RPC request on its way: from its text to its answer.
+ *
+ * A call is a small state machine. Its method's begin function looks at the parameters and
+ * either has the answer or names the first step. Steps run until one has the answer (HIT),
+ * has an error (FAILED), or waits for the remote node (PENDING); a step that merely named
+ * the next one returns MISS. What the call waits for runs call_resume. Nothing here blocks.
+ *
+ *   begin -> step_block (which block?) -> step_facts (facts of a state)
+ *                                      -> step_reply (anything else)
+ *
+ * A call belongs to a struct request (an HTTP body, single or batch; request.h), whose arena
+ * holds everything it allocates, and lives on one worker's thread.
+ */
+#include "base/arena.h"
+#include "base/json.h"
+#include "layers/stack.h"
+#include "rpc/chain.h"
+#include "rpc/method.h"
+#include "rpc/params.h"
+
+struct buf;
+struct request;
+
+/* Longest canonical request; above the server's body limit. */
+#define REQUEST_MAX_BYTES (16u << 20)
+
+/* JSON-RPC error codes: the specification's, EIP-1474's and go-ethereum's. */
+enum {
+	RPC_PARSE_ERROR = -32700,
+	RPC_INVALID_REQUEST = -32600,
+	RPC_METHOD_NOT_FOUND = -32601,
+	RPC_INVALID_PARAMS = -32602,
+	RPC_INTERNAL = -32603,
+	RPC_SERVER_ERROR = -32000, /* "header not found" and the like */
+	RPC_OFFLINE_MISS = -32001,
+	RPC_TOO_LARGE = -32003,
+	RPC_LIMIT = -32005,
+};
+
+typedef enum lookup call_step_fn(struct call *call);
+/* Appends the result's or the error's JSON, without the envelope. */
+typedef void call_render_fn(const struct call *call, struct buf *out);
+
+/* A fact, and who waits for it. */
+struct read {
+	struct fact fact;
+	struct fork_op *op;
+	struct call *call;
+};
+
+struct call {
+	struct request *request;
+	struct json_request in;
+	const struct method *method;
+	struct params params;
+
+	call_step_fn *step;  /* next */
+	call_step_fn *after; /* step_block: next when the block is known */
+
+	struct stack_block block; /* the resolved block parameter */
+	bool hash_known;	  /* block.at.hash is set */
+
+	struct read one; /* most methods read one fact */
+	struct read *reads;
+	unsigned reads_n, reads_left;
+
+	struct span key; /* canonical request; empty: not kept */
+	struct reply reply;
+	struct fork_op *op;
+	struct blob *error_json; /* an upstream's error object */
+
+	call_render_fn *render; /* NULL until the answer is known */
+	bool is_error;
+	int code;
+	struct span text; /* result's JSON text, or the error's message */
+};
+
+/* What a call needs of its surroundings. */
+const struct chain *call_chain(const struct call *call);
+struct stack_view *call_view(const struct call *call);
+struct arena *call_arena(const struct call *call);
+/* An empty buffer for text in the making, so that a hit needs no allocation; for one use at a
+ * time, until the function that asked for it returns. */
+struct buf *call_scratch(const struct call *call);
+
+/* Runs steps until the call is answered or waits. */
+void call_run(struct call *call);
+/* For callbacks: goes on with call->step; may answer the whole request. */
+void call_resume(struct call *call);
+/* Cancels what it still waits for. */
+void call_give_up(struct call *call);
+/* The same, and gives back what it holds. */
+void call_release(struct call *call);
+/* Makes borrowed answers outlive the loop turn. */
+void call_pin(struct call *call);
+
+/* Answers: each sets the render function and returns HIT or FAILED, to be returned. */
+enum lookup call_text(struct call *call, struct span json);
+enum lookup call_error(struct call *call, int code, const char *format, ...) PRINTF_LIKE(3, 4);
+/* A fork's failure or an upstream's error object, as clients are to see it. */
+enum lookup call_failed(struct call *call, enum err err, const char *detail);
+enum lookup call_take_failure(struct call *call, const struct fork_answer *answer);
+/* "not in the cache (offline): eth_getStorageAt 0x... slot 0x... at block N" */
+enum lookup call_offline_miss(struct call *call, const struct fact *fact);
+/* What a node whose head is the pinned block says of a later one. */
+enum lookup call_above_pin(struct call *call);
+
+/* Steps that several classes share. */
+call_step_fn step_block, step_facts, step_reply;
+
+/* Resolves without waiting: HIT sets call->block; MISS: step_block must ask; FAILED: the call
+ * is answered, by an error or, of chain data above the pinned block, by null. */
+enum lookup block_resolve(struct call *call);
+
+/* Facts: n reads in call->reads, all at call->block. */
+enum lookup facts_begin(struct call *call);
+/* For batches: fetches the cache lines of a call that is about to look facts up. */
+void facts_prefetch(const struct call *call);
+
+/* Canonical JSON text of a value: no white space, strings decoded and written one way,
+ * numbers as they stand. ERR_INVALID: an object has one name twice, or a name with an escape;
+ * ERR_LIMIT: too large. */
+enum err json_canonical(struct span value, struct buf *out) WARN_UNUSED;

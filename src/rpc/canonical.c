@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * json_canonical: one spelling for a JSON value, so that what is keyed and what is sent to an
+ * upstream are the same, whatever white space and escapes the client chose.
+ */
+#include "base/buf.h"
+#include "rpc/call.h"
+
+/* Up to this many names of one object are compared pairwise; more are sorted. */
+#define NAMES_FEW 16
+
+/* The names of one object, to see whether one stands twice. */
+struct names {
+	struct span few[NAMES_FEW];
+	struct span *all; /* few, or the heap */
+	size_t n, capacity;
+};
+
+static enum err canonical(struct span value, unsigned depth, struct buf *out);
+
+static enum err canonical_string(struct span string, struct buf *out)
+{
+	struct span plain;
+
+	if (json_string_plain(string, &plain)) {
+		buf_span(out, string);
+		return buf_err(out);
+	}
+	struct buf decoded;
+	buf_init(&decoded, string.len);
+	char *at = buf_reserve(&decoded, string.len);
+	if (at == NULL)
+		return ERR_NOMEM;
+	decoded.len = json_string_decode(string, at);
+	buf_json_string(out, buf_as_span(&decoded));
+	buf_release(&decoded);
+	return buf_err(out);
+}
+
+static enum err canonical_array(struct span value, unsigned depth, struct buf *out)
+{
+	struct json_iter iter = json_iter(value);
+	struct span element;
+	const char *separator = "[";
+
+	while (json_next_element(&iter, &element)) {
+		buf_text(out, separator);
+		separator = ",";
+		enum err err = canonical(element, depth + 1, out);
+		if (err != OK)
+			return err;
+	}
+	buf_text(out, *separator == '[' ? "[]" : "]");
+	return buf_err(out);
+}
+
+static bool names_add(struct names *names, struct span name)
+{
+	if (names->n == names->capacity) {
+		size_t capacity = names->capacity * 4;
+		bool was_few = names->all == names->few;
+		struct span *all = realloc(was_few ? NULL : names->all, capacity * sizeof *all);
+		if (all == NULL)
+			return false;
+		if (was_few)
+			memcpy(all, names->few, sizeof names->few);
+		names->all = all;
+		names->capacity = capacity;
+	}
+	names->all[names->n++] = name;
+	return true;
+}
+
+static int by_bytes(const void *one, const void *other)
+{
+	const struct span *a = one, *b = other;
+
+	if (a->len != b->len)
+		return a->len < b->len ? -1 : 1;
+	return a->len > 0 ? memcmp(a->ptr, b->ptr, a->len) : 0;
+}
+
+static bool one_twice(struct names *names)
+{
+	if (names->n > NAMES_FEW) {
+		qsort(names->all, names->n, sizeof *names->all, by_bytes);
+		for (size_t i = 1; i < names->n; i++)
+			if (span_equal(names->all[i - 1], names->all[i]))
+				return true;
+		return false;
+	}
+	for (size_t i = 1; i < names->n; i++)
+		for (size_t j = 0; j < i; j++)
+			if (span_equal(names->all[i], names->all[j]))
+				return true;
+	return false;
+}
+
+static enum err canonical_members(struct span object, unsigned depth, struct names *names,
+				  struct buf *out)
+{
+	struct json_iter iter = json_iter(object);
+	struct span name, value;
+
+	while (json_next_member(&iter, &name, &value)) {
+		if (memchr(name.ptr, '\\', name.len) != NULL)
+			return ERR_INVALID;
+		buf_text(out, names->n == 0 ? "{\"" : ",\"");
+		buf_span(out, name);
+		buf_text(out, "\":");
+		if (!names_add(names, name))
+			return ERR_NOMEM;
+		enum err err = canonical(value, depth + 1, out);
+		if (err != OK)
+			return err;
+	}
+	buf_text(out, names->n == 0 ? "{}" : "}");
+	return one_twice(names) ? ERR_INVALID : buf_err(out);
+}
+
+static enum err canonical_object(struct span object, unsigned depth, struct buf *out)
+{
+	struct names names = {.all = names.few, .capacity = NAMES_FEW};
+	enum err err = canonical_members(object, depth, &names, out);
+
+	if (names.all != names.few)
+		free(names.all);
+	return err;
+}
+
+/* Requests nest at most 64 levels (the scanner refuses deeper ones), so recursion is bounded.
+ */
+static enum err canonical(struct span value, unsigned depth, struct buf *out)
+{
+	if (!CHECK(depth <= 64))
+		return ERR_LIMIT;
+	switch (json_type(value)) {
+	case JSON_STRING:
+		return canonical_string(value, out);
+	case JSON_ARRAY:
+		return canonical_array(value, depth, out);
+	case JSON_OBJECT:
+		return canonical_object(value, depth, out);
+	case JSON_NULL:
+	case JSON_FALSE:
+	case JSON_TRUE:
+	case JSON_NUMBER:
+		buf_span(out, value);
+		return buf_err(out);
+	}
+	return ERR_INVALID;
+}
+
+enum err json_canonical(struct span value, struct buf *out)
+{
+	return canonical(value, 0, out);
+}

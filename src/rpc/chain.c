@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#include "rpc/chain.h"
+#include "base/json.h"
+
+__extension__ typedef unsigned __int128 u128;
+
+#define GWEI		       1000000000ULL
+#define UPDATE_FRACTION_CANCUN 3338477 /* EIP-4844 */
+#define UPDATE_FRACTION_PRAGUE 5007716 /* EIP-7691 */
+
+/* What forks of blob parameters (EIP-7892) have made of it since: their headers do not show
+ * it. In order of time within a chain; a chain that is not here goes by its headers. */
+static const struct {
+	uint64_t chain_id, from_time, fraction;
+} blob_forks[] = {
+	{1, 1765290071, 8346193},					 /* mainnet, BPO1 */
+	{1, 1767747671, 11684671},					 /* BPO2 */
+	{11155111, 1761017184, 8346193},				 /* Sepolia */
+	{11155111, 1761607008, 11684671}, {560048, 1762365720, 8346193}, /* Hoodi */
+	{560048, 1762955544, 11684671},
+};
+
+static bool text_member(struct span object, const char *name, struct span *text)
+{
+	struct span value;
+
+	return json_member(object, name, &value) && json_string_plain(value, text);
+}
+
+static bool hash_member(struct span object, const char *name, struct eth_bytes32 *out)
+{
+	struct span text;
+
+	return text_member(object, name, &text) && eth_data_parse(text, out->bytes, 32) == OK;
+}
+
+static bool u64_member(struct span object, const char *name, uint64_t *out)
+{
+	struct span text;
+
+	return text_member(object, name, &text) && eth_quantity_u64(text, out) == OK;
+}
+
+enum err block_header_parse(struct span json, struct block_header *out, bool *is_prague,
+			    struct err_detail *detail)
+{
+	struct eth_bytes32 requests;
+	const char *missing = NULL;
+	struct span text;
+
+	memset(out, 0, sizeof *out);
+	if (json.len == 0 || json_type(json) != JSON_OBJECT)
+		return err_set(detail, ERR_BAD_ANSWER, "the block is not an object");
+	if (!u64_member(json, "number", &out->number))
+		missing = "number";
+	else if (!hash_member(json, "hash", &out->hash))
+		missing = "hash";
+	else if (!hash_member(json, "parentHash", &out->parent_hash))
+		missing = "parentHash";
+	else if (!hash_member(json, "stateRoot", &out->state_root))
+		missing = "stateRoot";
+	else if (!u64_member(json, "timestamp", &out->timestamp))
+		missing = "timestamp";
+	else if (!u64_member(json, "gasLimit", &out->gas_limit))
+		missing = "gasLimit";
+	if (missing != NULL)
+		return err_set(detail, ERR_BAD_ANSWER, "the block has no valid %s", missing);
+	if (!u64_member(json, "gasUsed", &out->gas_used))
+		out->gas_used = 0;
+	if (text_member(json, "baseFeePerGas", &text) &&
+	    eth_quantity_lenient(text, &out->base_fee) == OK)
+		out->has |= HEADER_BASE_FEE;
+	if (u64_member(json, "excessBlobGas", &out->excess_blob_gas))
+		out->has |= HEADER_EXCESS_BLOB_GAS;
+	*is_prague = hash_member(json, "requestsHash", &requests);
+	return OK;
+}
+
+struct eth_u256 chain_gas_price(const struct chain *chain)
+{
+	struct eth_u256 price = {{0}};
+	uint64_t carry = GWEI;
+
+	if (chain->header.has & HEADER_BASE_FEE)
+		price = chain->header.base_fee;
+	for (size_t i = 32; i > 0 && carry > 0; i--) {
+		carry += price.bytes[i - 1];
+		price.bytes[i - 1] = (unsigned char)carry;
+		carry >>= 8;
+	}
+	return price;
+}
+
+/* EIP-4844's fake_exponential with a factor of 1: e to the (numerator / denominator), cut off.
+ * Below 45 / 1 the sum is below 2^65 * denominator, and a term times the numerator below
+ * 2^65 * 2^24 * 2^30 (denominators are below 2^24): no product leaves 128 bits. */
+static uint64_t fake_exponential(uint64_t numerator, uint64_t denominator)
+{
+	u128 term = denominator, sum = 0;
+
+	if (numerator / denominator >= 45)
+		return UINT64_MAX;
+	for (uint64_t i = 1; term > 0; i++) {
+		sum += term;
+		term = term * numerator / (denominator * (u128)i);
+	}
+	u128 result = sum / denominator;
+	return result > UINT64_MAX ? UINT64_MAX : (uint64_t)result;
+}
+
+static uint64_t update_fraction(const struct chain *chain)
+{
+	uint64_t fraction = chain->is_prague ? UPDATE_FRACTION_PRAGUE : UPDATE_FRACTION_CANCUN;
+
+	for (size_t i = 0; i < sizeof blob_forks / sizeof blob_forks[0]; i++)
+		if (blob_forks[i].chain_id == chain->chain_id &&
+		    blob_forks[i].from_time <= chain->header.timestamp)
+			fraction = blob_forks[i].fraction;
+	return fraction;
+}
+
+uint64_t chain_blob_base_fee(const struct chain *chain)
+{
+	if ((chain->header.has & HEADER_EXCESS_BLOB_GAS) == 0)
+		return 1;
+	return fake_exponential(chain->header.excess_blob_gas, update_fraction(chain));
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+#include "rpc/params.h"
+
+static enum err bad(struct err_detail *message, const char *why)
+{
+	return err_set(message, ERR_INVALID, "%s", why);
+}
+
+static bool is_tag(struct span text)
+{
+	return span_is(text, "latest") || span_is(text, "pending") || span_is(text, "safe") ||
+	       span_is(text, "finalized");
+}
+
+static enum err block_text(struct span text, struct block_param *out,
+			   struct err_detail *message)
+{
+	struct eth_u256 number;
+
+	if (is_tag(text))
+		return OK;
+	if (span_is(text, "earliest")) {
+		out->kind = BLOCK_NUMBER;
+		return OK;
+	}
+	if (text.len == 66 && eth_data_parse(text, out->hash.bytes, 32) == OK) {
+		out->kind = BLOCK_HASH;
+		return OK;
+	}
+	if (text.len < 2 || text.ptr[0] != '0' || (text.ptr[1] | 0x20) != 'x')
+		return bad(message, "hex string without 0x prefix, and not a block tag");
+	if (eth_quantity_lenient(text, &number) != OK)
+		return bad(message, "invalid hex string for a block number");
+	if (!eth_u256_to_u64(&number, &out->number) || out->number > INT64_MAX)
+		return bad(message, "block number larger than int64");
+	out->kind = BLOCK_NUMBER;
+	return OK;
+}
+
+/* EIP-1898: {"blockNumber": ...} or {"blockHash": ..., "requireCanonical": bool}. */
+static enum err block_object(struct span object, struct block_param *out,
+			     struct err_detail *message)
+{
+	struct span number, hash, canonical, text;
+	bool has_number =
+		json_member(object, "blockNumber", &number) && json_type(number) != JSON_NULL;
+	bool has_hash = json_member(object, "blockHash", &hash) && json_type(hash) != JSON_NULL;
+
+	if (has_number == has_hash)
+		return bad(message, has_hash ? "cannot specify both BlockHash and BlockNumber"
+					     : "neither BlockHash nor BlockNumber is given");
+	if (has_number) {
+		if (!json_string_plain(number, &text) || text.len == 66)
+			return bad(message, "blockNumber is not a number or a tag");
+		return block_text(text, out, message);
+	}
+	if (!json_string_plain(hash, &text) || eth_data_parse(text, out->hash.bytes, 32) != OK)
+		return bad(message, "blockHash is not 32 bytes of hex");
+	out->kind = BLOCK_HASH;
+	if (json_member(object, "requireCanonical", &canonical) &&
+	    json_type(canonical) != JSON_NULL) {
+		if (json_type(canonical) != JSON_TRUE && json_type(canonical) != JSON_FALSE)
+			return bad(message, "requireCanonical is not a boolean");
+		out->require_canonical = json_type(canonical) == JSON_TRUE;
+	}
+	return OK;
+}
+
+enum err block_param_parse(struct span value, struct block_param *out,
+			   struct err_detail *message)
+{
+	struct span text;
+
+	*out = (struct block_param){.kind = BLOCK_PINNED};
+	if (value.ptr == NULL || json_type(value) == JSON_NULL)
+		return OK;
+	if (json_type(value) == JSON_OBJECT)
+		return block_object(value, out, message);
+	if (!json_string_plain(value, &text))
+		return bad(message, "a block is a number, a tag, a hash or an EIP-1898 object");
+	return block_text(text, out, message);
+}
+
+static enum err parse_flag(struct span value, struct params *out, struct err_detail *message)
+{
+	enum json_type type = json_type(value);
+
+	if (type != JSON_TRUE && type != JSON_FALSE)
+		return bad(message, "not a boolean");
+	out->flag = type == JSON_TRUE;
+	return OK;
+}
+
+enum err slot_param_parse(struct span value, struct eth_bytes32 *out)
+{
+	struct span text;
+
+	if (!json_string_plain(value, &text) || text.len == 0 || span_is(text, "0x") ||
+	    span_is(text, "0X"))
+		return ERR_INVALID;
+	return eth_slot_parse(text, out);
+}
+
+static enum err parse_slots(struct span value, struct err_detail *message)
+{
+	struct json_iter iter = json_iter(value);
+	struct eth_bytes32 slot;
+	struct span element;
+	unsigned n = 0;
+
+	if (json_type(value) != JSON_ARRAY)
+		return bad(message, "not a list of storage keys");
+	while (json_next_element(&iter, &element)) {
+		if (++n > PARAM_SLOTS_MAX)
+			return bad(message, "more than 1024 storage keys");
+		if (slot_param_parse(element, &slot) != OK)
+			return bad(message, "not a storage key: want at most 32 bytes of hex");
+	}
+	return OK;
+}
+
+enum err percent_parse(struct span value, double *out)
+{
+	char text[64];
+	char *end;
+
+	if (json_type(value) != JSON_NUMBER || value.len >= sizeof text)
+		return ERR_INVALID;
+	memcpy(text, value.ptr, value.len);
+	text[value.len] = '\0';
+	*out = strtod(text, &end);
+	return *end == '\0' ? OK : ERR_INVALID;
+}
+
+static enum err parse_percents(struct span value, struct err_detail *message)
+{
+	struct json_iter iter = json_iter(value);
+	struct span element;
+	double number;
+
+	if (json_type(value) != JSON_ARRAY)
+		return bad(message, "not a list of percentiles");
+	while (json_next_element(&iter, &element))
+		if (percent_parse(element, &number) != OK)
+			return bad(message, "not a percentile: want a number");
+	return OK;
+}
+
+static bool decimal_u64(struct span text, uint64_t *out)
+{
+	uint64_t value = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned digit = (unsigned)(text.ptr[i] - '0');
+		if (digit > 9 || __builtin_mul_overflow(value, 10u, &value) ||
+		    __builtin_add_overflow(value, digit, &value))
+			return false;
+	}
+	*out = value;
+	return text.len > 0;
+}
+
+/* As go-ethereum's HexOrDecimal64. */
+static enum err parse_count(struct span value, struct params *out, struct err_detail *message)
+{
+	struct eth_u256 wide;
+	struct span text = value;
+
+	if (json_type(value) == JSON_NUMBER || json_string_plain(value, &text)) {
+		if (decimal_u64(text, &out->index))
+			return OK;
+		if (eth_quantity_lenient(text, &wide) == OK &&
+		    eth_u256_to_u64(&wide, &out->index))
+			return OK;
+	}
+	return bad(message, "not a number of at most 64 bits");
+}
+
+static enum err parse_text(enum param_kind kind, struct span text, struct params *out,
+			   struct err_detail *message)
+{
+	size_t bytes;
+
+	switch (kind) {
+	case PARAM_ADDRESS:
+		if (eth_address_parse(text, &out->address) != OK)
+			return bad(message, "not an address: want 20 bytes of hex");
+		return OK;
+	case PARAM_SLOT:
+		if (eth_slot_parse(text, &out->slot) != OK)
+			return bad(message, "not a storage key: want at most 32 bytes of hex");
+		return OK;
+	case PARAM_HASH:
+		if (eth_data_parse(text, out->hash.bytes, 32) != OK)
+			return bad(message, "not a hash: want 0x and 32 bytes of hex");
+		return OK;
+	case PARAM_INDEX:
+		if (eth_quantity_u64(text, &out->index) != OK)
+			return bad(message, "not a QUANTITY of at most 64 bits");
+		return OK;
+	case PARAM_DATA:
+		if (eth_data_length(text, &bytes) != OK)
+			return bad(message, "not DATA: want 0x and an even number of digits");
+		out->data = text;
+		return OK;
+	case PARAM_SLOTS:
+	case PARAM_BLOCK:
+	case PARAM_NUMBER:
+	case PARAM_COUNT:
+	case PARAM_PERCENTS:
+	case PARAM_FLAG:
+	case PARAM_ANY:
+		break;
+	}
+	return ERR_INVALID;
+}
+
+static enum err parse_one(enum param_kind kind, struct span value, struct params *out,
+			  struct err_detail *message)
+{
+	struct span text;
+
+	switch (kind) {
+	case PARAM_ANY:
+		return OK;
+	case PARAM_FLAG:
+		return parse_flag(value, out, message);
+	case PARAM_SLOTS:
+		return parse_slots(value, message);
+	case PARAM_COUNT:
+		return parse_count(value, out, message);
+	case PARAM_PERCENTS:
+		return parse_percents(value, message);
+	case PARAM_NUMBER:
+		if (json_type(value) == JSON_OBJECT)
+			return bad(message, "a block number or a tag is wanted here");
+		if (block_param_parse(value, &out->block, message) != OK)
+			return ERR_INVALID;
+		if (out->block.kind == BLOCK_HASH)
+			return bad(message, "a block number is wanted here, not a hash");
+		return OK;
+	case PARAM_BLOCK:
+		return block_param_parse(value, &out->block, message);
+	case PARAM_ADDRESS:
+	case PARAM_SLOT:
+	case PARAM_HASH:
+	case PARAM_INDEX:
+	case PARAM_DATA:
+		if (!json_string_plain(value, &text))
+			return bad(message, "want a string of hex");
+		return parse_text(kind, text, out, message);
+	}
+	return ERR_INVALID;
+}
+
+enum err params_parse(const struct method *method, struct span params, struct params *out,
+		      struct err_detail *message)
+{
+	struct json_iter iter;
+	struct span value;
+	struct err_detail why;
+
+	memset(out, 0, sizeof *out);
+	if (params.ptr == NULL || json_type(params) == JSON_NULL)
+		params = SPAN("[]");
+	if (json_type(params) != JSON_ARRAY)
+		return bad(message, "non-array args");
+	iter = json_iter(params);
+	while (json_next_element(&iter, &value)) {
+		if (out->n >= method->params_n) {
+			if (!method->rest)
+				return err_set(message, ERR_INVALID,
+					       "too many arguments, want at most %u",
+					       method->params_n);
+			if (out->tail.ptr == NULL)
+				out->tail.ptr = value.ptr;
+			out->tail.len = (size_t)(value.ptr + value.len - out->tail.ptr);
+			continue;
+		}
+		unsigned i = out->n++;
+		out->raw[i] = value;
+		if (json_type(value) == JSON_NULL) {
+			if (i < method->required_n)
+				return err_set(message, ERR_INVALID,
+					       "missing value for required argument %u", i);
+			out->raw[i].ptr = NULL;
+			continue;
+		}
+		if (parse_one(method->kinds[i], value, out, &why) != OK)
+			return err_set(message, ERR_INVALID, "invalid argument %u: %s", i,
+				       why.text);
+	}
+	if (out->n < method->required_n)
+		return err_set(message, ERR_INVALID, "missing value for required argument %u",
+			       out->n);
+	return OK;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Reads the params array of a request by a method's row.
+ *
+ * Everything is a span of the request's body or a value: nothing is allocated. Errors are
+ * go-ethereum's: "missing value for required argument N", "too many arguments, want at most
+ * N", "invalid argument N: ...".
+ */
+#include "base/eth.h"
+#include "base/json.h"
+#include "rpc/method.h"
+
+enum block_param_kind { BLOCK_PINNED, BLOCK_NUMBER, BLOCK_HASH };
+
+/* All tags but "earliest" mean the pinned block, as does an omitted parameter. */
+struct block_param {
+	enum block_param_kind kind;
+	uint64_t number;	 /* BLOCK_NUMBER; "earliest" is 0 */
+	struct eth_bytes32 hash; /* BLOCK_HASH */
+	bool require_canonical;	 /* EIP-1898 */
+};
+
+struct params {
+	struct eth_address address;
+	struct eth_bytes32 slot;
+	struct eth_bytes32 hash;
+	struct block_param block;
+	uint64_t index; /* PARAM_INDEX, PARAM_COUNT */
+	bool flag;
+	struct span data;		 /* hex text of PARAM_DATA, "0x" included */
+	struct span raw[PARAMS_MAX + 1]; /* the arguments as they stand; ptr NULL: absent */
+	struct span tail;		 /* of a row with ...: the rest, "a,b,c", or empty */
+	unsigned n;
+};
+
+/* params: raw JSON, ptr NULL when the member is absent. ERR_INVALID with the message. */
+enum err params_parse(const struct method *method, struct span params, struct params *out,
+		      struct err_detail *message) WARN_UNUSED;
+
+/* Most slots that one question may name (go-ethereum's limit, of eth_getProof and
+ * eth_getStorageValues). */
+#define PARAM_SLOTS_MAX 1024
+
+/* One element of PARAM_SLOTS, or of eth_getStorageValues: at least one digit. */
+enum err slot_param_parse(struct span value, struct eth_bytes32 *out) WARN_UNUSED;
+/* One element of PARAM_PERCENTS. */
+enum err percent_parse(struct span value, double *out) WARN_UNUSED;
+
+/* A block parameter on its own (eth_getLogs has two inside an object). */
+enum err block_param_parse(struct span value, struct block_param *out,
+			   struct err_detail *message) WARN_UNUSED;

@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: MIT */
+#include "rpc/request.h"
+#include "base/buf.h"
+
+#define DEFAULT_BATCH_ITEMS 1000
+#define DEFAULT_REPLY_BYTES (25u << 20)
+#define DEFAULT_ARENA_BYTES (64u << 20)
+#define DEFAULT_DEPTH	    64
+
+/* What is kept for reuse: so many requests, of so many calls and bytes of text at most. */
+#define POOL_KEEP_REQUESTS 8
+#define POOL_KEEP_CALLS	   1024
+#define POOL_KEEP_TEXT	   65536
+
+/* Longest method name that is looked at; all real ones are far below. */
+#define METHOD_NAME_MAX 96
+
+struct request {
+	struct request_pool *pool;
+	struct http_exchange *exchange;
+	struct arena arena;
+	struct call *calls;
+	uint32_t n, capacity;
+	uint32_t left; /* calls not answered yet */
+	bool is_batch;
+	bool starting; /* calls are being run: the last answer does not reply yet */
+	struct request *next_free;
+};
+
+struct request_pool {
+	struct stack_view *view;
+	const struct chain *chain;
+	struct request_limits limits;
+	struct request *free;
+	unsigned free_n;
+	struct buf scratch; /* see call_scratch */
+	struct request_stats stats;
+};
+
+static void bump(atomic_ullong *counter, unsigned long long by)
+{
+	/* One writer: a load and a store are enough. */
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
+			      memory_order_relaxed);
+}
+
+/* ---- the pool ---- */
+
+enum err request_pool_new(struct stack_view *view, const struct chain *chain,
+			  const struct request_limits *limits, struct request_pool **out)
+{
+	struct request_pool *pool = calloc(1, sizeof *pool);
+
+	if (pool == NULL)
+		return ERR_NOMEM;
+	pool->stats.by_method = calloc(method_count(), sizeof *pool->stats.by_method);
+	if (pool->stats.by_method == NULL) {
+		free(pool);
+		return ERR_NOMEM;
+	}
+	buf_init(&pool->scratch, REQUEST_MAX_BYTES);
+	pool->view = view;
+	pool->chain = chain;
+	pool->limits = *limits;
+	if (pool->limits.batch_items == 0)
+		pool->limits.batch_items = DEFAULT_BATCH_ITEMS;
+	if (pool->limits.reply_bytes == 0)
+		pool->limits.reply_bytes = DEFAULT_REPLY_BYTES;
+	if (pool->limits.arena_bytes == 0)
+		pool->limits.arena_bytes = DEFAULT_ARENA_BYTES;
+	if (pool->limits.depth == 0)
+		pool->limits.depth = DEFAULT_DEPTH;
+	*out = pool;
+	return OK;
+}
+
+static void request_destroy(struct request *request)
+{
+	arena_release(&request->arena);
+	free(request->calls);
+	free(request);
+}
+
+void request_pool_free(struct request_pool **pool)
+{
+	if (*pool == NULL)
+		return;
+	while ((*pool)->free != NULL) {
+		struct request *request = (*pool)->free;
+		(*pool)->free = request->next_free;
+		request_destroy(request);
+	}
+	buf_release(&(*pool)->scratch);
+	free((*pool)->stats.by_method);
+	free(*pool);
+	*pool = NULL;
+}
+
+const struct request_stats *request_stats(const struct request_pool *pool)
+{
+	return &pool->stats;
+}
+
+static struct request *request_take(struct request_pool *pool)
+{
+	struct request *request = pool->free;
+
+	if (request != NULL) {
+		pool->free = request->next_free;
+		pool->free_n--;
+		return request;
+	}
+	request = calloc(1, sizeof *request);
+	if (request == NULL)
+		return NULL;
+	request->pool = pool;
+	arena_init(&request->arena, pool->limits.arena_bytes);
+	return request;
+}
+
+static void request_give_back(struct request *request)
+{
+	struct request_pool *pool = request->pool;
+
+	for (uint32_t i = 0; i < request->n; i++)
+		call_release(&request->calls[i]);
+	request->n = 0;
+	request->exchange = NULL;
+	if (pool->scratch.capacity > POOL_KEEP_TEXT)
+		buf_release(&pool->scratch);
+	if (pool->free_n >= POOL_KEEP_REQUESTS || request->capacity > POOL_KEEP_CALLS) {
+		request_destroy(request);
+		return;
+	}
+	arena_clear(&request->arena);
+	request->next_free = pool->free;
+	pool->free = request;
+	pool->free_n++;
+}
+
+/* ---- what calls ask of their request ---- */
+
+const struct chain *call_chain(const struct call *call)
+{
+	return call->request->pool->chain;
+}
+
+struct stack_view *call_view(const struct call *call)
+{
+	return call->request->pool->view;
+}
+
+struct arena *call_arena(const struct call *call)
+{
+	return &call->request->arena;
+}
+
+struct buf *call_scratch(const struct call *call)
+{
+	struct buf *scratch = &call->request->pool->scratch;
+
+	buf_clear(scratch);
+	return scratch;
+}
+
+/* ---- the reply ---- */
+
+static void put_envelope(struct span id, struct buf *out)
+{
+	buf_text(out, "{\"jsonrpc\":\"2.0\",\"id\":");
+	if (id.ptr != NULL)
+		buf_span(out, id);
+	else
+		buf_text(out, "null");
+}
+
+static void put_error(struct span id, int code, struct span message, struct buf *out)
+{
+	put_envelope(id, out);
+	buf_printf(out, ",\"error\":{\"code\":%d,\"message\":", code);
+	buf_json_string(out, message);
+	buf_text(out, "}}");
+}
+
+static void put_call(const struct call *call, struct buf *out)
+{
+	if (call->is_error && call->error_json == NULL) {
+		put_error(call->in.id, call->code, call->text, out);
+		return;
+	}
+	put_envelope(call->in.id, out);
+	buf_text(out, call->is_error ? ",\"error\":" : ",\"result\":");
+	call->render(call, out);
+	buf_char(out, '}');
+}
+
+static void put_too_large(const struct call *call, struct buf *out)
+{
+	put_error(call->in.id, RPC_TOO_LARGE, SPAN("response too large"), out);
+}
+
+/* An answer that the reply has no room for is an error of its own. */
+static void put_call_if_it_fits(const struct call *call, struct buf *out)
+{
+	size_t start = out->len;
+
+	put_call(call, out);
+	if (buf_err(out) != ERR_LIMIT)
+		return;
+	out->err = OK;
+	out->len = start;
+	put_too_large(call, out);
+}
+
+static bool is_request(const struct json_request *in)
+{
+	return in->is_object && !in->duplicate && in->version_ok && in->method_is_string &&
+	       in->id_ok;
+}
+
+static bool is_notification(const struct call *call)
+{
+	return is_request(&call->in) && call->in.id.ptr == NULL;
+}
+
+/* The id that an error may bear; else null. */
+static struct span usable_id(const struct json_request *in)
+{
+	return in->is_object && in->id_ok && !in->duplicate ? in->id : (struct span){0};
+}
+
+static void put_batch(struct request *request, struct buf *out)
+{
+	size_t start = out->len;
+	bool any = false;
+
+	for (uint32_t i = 0; i < request->n; i++) {
+		const struct call *call = &request->calls[i];
+		if (is_notification(call))
+			continue;
+		buf_char(out, any ? ',' : '[');
+		any = true;
+		if (out->len - start > request->pool->limits.reply_bytes)
+			put_too_large(call, out);
+		else
+			put_call_if_it_fits(call, out);
+	}
+	if (any)
+		buf_char(out, ']');
+}
+
+static void request_reply(struct request *request)
+{
+	struct buf *out = http_reply_open(request->exchange);
+
+	if (request->is_batch)
+		put_batch(request, out);
+	else if (!is_notification(&request->calls[0]))
+		put_call_if_it_fits(&request->calls[0], out);
+	for (uint32_t i = 0; i < request->n; i++)
+		if (request->calls[i].is_error)
+			bump(&request->pool->stats.errors, 1);
+	http_reply_close(request->exchange, 200, NULL);
+	request_give_back(request);
+}
+
+static void reply_error(struct http_exchange *exchange, struct span id, int code,
+			const char *message)
+{
+	put_error(id, code, span_of(message), http_reply_open(exchange));
+	http_reply_close(exchange, 200, NULL);
+}
+
+/* ---- running ---- */
+
+void call_run(struct call *call)
+{
+	enum lookup state = MISS;
+
+	while (state == MISS)
+		state = call->step(call);
+	if (state == PENDING)
+		return;
+	REQUIRE(call->render != NULL);
+	call_give_up(call);
+	call->request->left--;
+}
+
+void call_resume(struct call *call)
+{
+	struct request *request = call->request;
+
+	call_run(call);
+	if (request->left == 0 && !request->starting)
+		request_reply(request);
+	else
+		call_pin(call);
+}
+
+static void on_abort(void *cookie)
+{
+	request_give_back(cookie);
+}
+
+static bool name_is_sane(struct span name)
+{
+	if (name.len == 0 || name.len > METHOD_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < name.len; i++) {
+		char c = name.ptr[i];
+		bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			  (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
+		if (!ok)
+			return false;
+	}
+	return true;
+}
+
+static enum lookup no_such_method(struct call *call)
+{
+	size_t shown =
+		call->in.method.len < METHOD_NAME_MAX ? call->in.method.len : METHOD_NAME_MAX;
+
+	return call_error(call, RPC_METHOD_NOT_FOUND,
+			  "the method %.*s does not exist/is not available", (int)shown,
+			  call->in.method.ptr);
+}
+
+/* A name is the same in whatever way it is written. False: no memory. */
+static bool decode_name(struct call *call)
+{
+	struct span *name = &call->in.method;
+	char *decoded = arena_alloc(call_arena(call), name->len);
+
+	if (decoded == NULL)
+		return false;
+	/* json_string_decode wants the quotes, which stand around it. */
+	name->len = json_string_decode((struct span){name->ptr - 1, name->len + 2}, decoded);
+	name->ptr = decoded;
+	return true;
+}
+
+static enum lookup begin(struct call *call)
+{
+	struct request_stats *stats = &call->request->pool->stats;
+	struct err_detail message;
+
+	if (!is_request(&call->in)) {
+		call->in.id = usable_id(&call->in);
+		return call_error(call, RPC_INVALID_REQUEST,
+				  call->in.duplicate ? "invalid request: a member stands twice"
+						     : "invalid request");
+	}
+	if (call->in.method_escaped && !decode_name(call))
+		return call_failed(call, ERR_NOMEM, "");
+	if (!name_is_sane(call->in.method))
+		return no_such_method(call);
+	call->method = method_find(call->in.method);
+	if (call->method == NULL)
+		call->method = method_unknown();
+	bump(&stats->by_method[method_index(call->method)], 1);
+	if (call->method->class == METHOD_REFUSED)
+		return no_such_method(call);
+	if (params_parse(call->method, call->in.params, &call->params, &message) != OK)
+		return call_error(call, RPC_INVALID_PARAMS, "%s", message.text);
+	return call->method->begin(call);
+}
+
+/* All begin (keys are hashed, lines prefetched), then all run. */
+static void run_all(struct request *request)
+{
+	request->starting = true;
+	request->left = request->n;
+	for (uint32_t i = 0; i < request->n; i++) {
+		struct call *call = &request->calls[i];
+		enum lookup state = begin(call);
+		if (state == HIT || state == FAILED)
+			request->left--;
+		else if (state == PENDING)
+			call->step = NULL;
+	}
+	if (request->n > 1)
+		for (uint32_t i = 0; i < request->n; i++)
+			facts_prefetch(&request->calls[i]);
+	for (uint32_t i = 0; i < request->n; i++)
+		if (request->calls[i].render == NULL && request->calls[i].step != NULL)
+			call_run(&request->calls[i]);
+	request->starting = false;
+}
+
+static struct call *call_add(struct request *request)
+{
+	if (request->n == request->capacity) {
+		uint32_t capacity = request->capacity == 0 ? 1 : request->capacity * 4;
+		struct call *calls = realloc(request->calls, capacity * sizeof *calls);
+		if (calls == NULL)
+			return NULL;
+		request->calls = calls;
+		request->capacity = capacity;
+	}
+	struct call *call = &request->calls[request->n++];
+	memset(call, 0, sizeof *call);
+	call->request = request;
+	return call;
+}
+
+enum scan { SCANNED, SCAN_SYNTAX, SCAN_NOMEM, SCAN_TOO_MANY, SCAN_EMPTY };
+
+static void skip_space(struct span *text)
+{
+	while (text->len > 0 && (*text->ptr == ' ' || *text->ptr == '\t' ||
+				 *text->ptr == '\n' || *text->ptr == '\r')) {
+		text->ptr++;
+		text->len--;
+	}
+}
+
+static bool take_char(struct span *text, char c)
+{
+	skip_space(text);
+	if (text->len == 0 || *text->ptr != c)
+		return false;
+	text->ptr++;
+	text->len--;
+	return true;
+}
+
+static enum scan scan_items(struct request *request, struct span *text)
+{
+	const struct request_limits *limits = &request->pool->limits;
+	struct json_request extra;
+	bool too_many = false;
+	size_t at;
+
+	if (take_char(text, ']'))
+		return SCAN_EMPTY;
+	do {
+		too_many = request->n >= limits->batch_items;
+		struct call *call = too_many ? NULL : call_add(request);
+		if (call == NULL && !too_many)
+			return SCAN_NOMEM;
+		/* An array is one level of the depth already. */
+		if (json_request_next(text, limits->depth - 1, too_many ? &extra : &call->in,
+				      &at) != OK)
+			return SCAN_SYNTAX;
+	} while (take_char(text, ','));
+	if (!take_char(text, ']'))
+		return SCAN_SYNTAX;
+	return too_many ? SCAN_TOO_MANY : SCANNED;
+}
+
+static enum scan scan_body(struct request *request, struct span text)
+{
+	enum scan scan = SCANNED;
+	size_t at;
+
+	request->is_batch = take_char(&text, '[');
+	if (request->is_batch) {
+		scan = scan_items(request, &text);
+	} else {
+		struct call *call = call_add(request);
+		if (call == NULL)
+			return SCAN_NOMEM;
+		if (json_request_next(&text, request->pool->limits.depth, &call->in, &at) != OK)
+			return SCAN_SYNTAX;
+	}
+	skip_space(&text);
+	return text.len > 0 && scan != SCAN_NOMEM ? SCAN_SYNTAX : scan;
+}
+
+static void refuse(struct request *request, enum scan scan)
+{
+	struct http_exchange *exchange = request->exchange;
+	struct span id = {0};
+
+	for (uint32_t i = 0; i < request->n && id.ptr == NULL; i++)
+		id = usable_id(&request->calls[i].in);
+
+	switch (scan) {
+	case SCANNED:
+		break;
+	case SCAN_SYNTAX:
+		reply_error(exchange, (struct span){0}, RPC_PARSE_ERROR, "parse error");
+		break;
+	case SCAN_NOMEM:
+		reply_error(exchange, (struct span){0}, RPC_INTERNAL, "out of memory");
+		break;
+	case SCAN_EMPTY:
+		reply_error(exchange, (struct span){0}, RPC_INVALID_REQUEST, "empty batch");
+		break;
+	case SCAN_TOO_MANY: {
+		struct buf *out = http_reply_open(exchange);
+		buf_char(out, '[');
+		put_error(id, RPC_INVALID_REQUEST, SPAN("batch too large"), out);
+		buf_char(out, ']');
+		http_reply_close(exchange, 200, NULL);
+		break;
+	}
+	}
+	request_give_back(request);
+}
+
+void request_start(void *cookie, struct http_exchange *exchange)
+{
+	struct request_pool *pool = cookie;
+	struct request *request = request_take(pool);
+
+	if (request == NULL) {
+		reply_error(exchange, (struct span){0}, RPC_INTERNAL, "out of memory");
+		return;
+	}
+	request->exchange = exchange;
+	enum scan scan = scan_body(request, http_body(exchange));
+	if (scan != SCANNED) {
+		refuse(request, scan);
+		return;
+	}
+	bump(&pool->stats.requests, 1);
+	bump(&pool->stats.batches, request->is_batch);
+	bump(&pool->stats.calls, request->n);
+	run_all(request);
+	if (request->left == 0) {
+		request_reply(request);
+		return;
+	}
+	bump(&pool->stats.waited, request->left);
+	for (uint32_t i = 0; i < request->n; i++)
+		call_pin(&request->calls[i]);
+	http_on_abort(exchange, on_abort, request);
+}

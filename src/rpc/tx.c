@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* Answers by transaction hash: bound to the block that they name. */
+#include "rpc/reply_impl.h"
+
+/* Non-null, else null for ever under this pinned block. */
+static enum lookup step_tx(struct call *call)
+{
+	uint32_t hash_at = 0;
+
+	enum err err = make_key(call, &hash_at);
+	if (err != OK)
+		return compose_failed(call, err);
+	if (!use_reply(call, call->key)) {
+		struct span absent = absent_key(call_arena(call), call->key, call_chain(call));
+		if (!call_chain(call)->pin.final || !use_reply(call, absent)) {
+			/* To a node, null means "not known here". Offline that is the truth,
+			 * and it is what fork nodes need: they ask for the hashes of the
+			 * transactions that they were just sent, and nobody can have asked for
+			 * those before. */
+			if (stack_is_offline(call_view(call)))
+				return call_text(call, SPAN("null"));
+			return ask(call, hash_at);
+		}
+	}
+	if (call->reply.block_number > call_chain(call)->pin.at.number)
+		return call_above_pin(call);
+	return call_text(call, call->reply.json);
+}
+
+enum lookup begin_tx(struct call *call)
+{
+	call->step = step_tx;
+	return MISS;
+}
+
+/* ---- of a transaction: which block is it in? ---- */
+
+static enum lookup tx_absent(struct call *call)
+{
+	if (call->method->flags & NULL_OK)
+		return call_text(call, SPAN("null"));
+	return call_error(call, RPC_SERVER_ERROR, "transaction not found");
+}
+
+/* json: of eth_getTransactionByHash. */
+static enum lookup use_tx(struct call *call, struct span json)
+{
+	uint64_t number;
+
+	if (json_type(json) != JSON_OBJECT || !tx_block_number(json, &number) ||
+	    number > call_chain(call)->pin.at.number)
+		return tx_absent(call);
+	call->block.at.number = number;
+	call->block.final = chain_is_final(call_chain(call), number);
+	reply_release(&call->reply);
+	call->step = step_reply;
+	return MISS;
+}
+
+static enum lookup step_tx_known(struct call *call)
+{
+	if (call->render != NULL)
+		return call->is_error ? FAILED : HIT;
+	return use_tx(call, call->reply.json);
+}
+
+static void on_tx(void *cookie, const struct fork_answer *answer)
+{
+	struct call *call = cookie;
+
+	call->op = NULL;
+	call->step = step_tx_known;
+	if (answer->err != OK) {
+		call_take_failure(call, answer);
+	} else {
+		call->reply.blob = call->reply.blob_ref = blob_get(answer->blob);
+		call->reply.json = blob_span(answer->blob);
+	}
+	call_resume(call);
+}
+
+static enum lookup step_tx_of(struct call *call)
+{
+	const struct keep keep = {.kind = KEEP_TX, .hash = call->params.hash};
+	struct buf *scratch = call_scratch(call);
+
+	tx_key(call_chain(call), "eth_getTransactionByHash", &call->params.hash, scratch);
+	call->key = in_arena(call, scratch);
+	if (call->key.ptr == NULL)
+		return call_failed(call, ERR_NOMEM, "");
+	if (use_reply(call, call->key))
+		return use_tx(call, call->reply.json);
+	if (stack_is_offline(call_view(call)))
+		return call_offline_miss(call, NULL);
+	buf_clear(scratch);
+	buf_char(scratch, '[');
+	put_hash(scratch, &call->params.hash);
+	buf_char(scratch, ']');
+	if (buf_err(scratch) != OK)
+		return call_failed(call, buf_err(scratch), "");
+	return fetch(call, &keep, SPAN("eth_getTransactionByHash"), buf_as_span(scratch), true,
+		     on_tx);
+}
+
+enum lookup begin_tx_of(struct call *call)
+{
+	call->step = step_tx_of;
+	return MISS;
+}

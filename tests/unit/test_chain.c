@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/* Headers as upstreams write them, and the prices that are computed from the pinned one. */
+#include "unit.h"
+#include "rpc/chain.h"
+
+#define H1 "\"0x1111111111111111111111111111111111111111111111111111111111111111\""
+#define H2 "\"0x2222222222222222222222222222222222222222222222222222222222222222\""
+#define H3 "\"0x3333333333333333333333333333333333333333333333333333333333333333\""
+
+static const struct {
+	const char *name, *member;
+} required[] = {
+	{"number", "\"number\":\"0x1b4\""},
+	{"hash", "\"hash\":" H1},
+	{"parentHash", "\"parentHash\":" H2},
+	{"stateRoot", "\"stateRoot\":" H3},
+	{"timestamp", "\"timestamp\":\"0x55ba467c\""},
+	{"gasLimit", "\"gasLimit\":\"0x1388\""},
+};
+#define REQUIRED (sizeof required / sizeof required[0])
+
+/* A header of the required members, the i-th replaced, and further ones. */
+static enum err parse(size_t i, const char *instead, const char *more, struct block_header *out,
+		      bool *prague, struct err_detail *detail)
+{
+	char text[2048] = "{", *at = text + 1;
+
+	for (size_t k = 0; k < REQUIRED; k++)
+		at += snprintf(at, (size_t)(text + sizeof text - at), "%s,",
+			       k == i ? instead : required[k].member);
+	snprintf(at, (size_t)(text + sizeof text - at), "\"x\":0%s}", more);
+	return block_header_parse(span_of(text), out, prague, detail);
+}
+
+static void a_header_is_read(void **state)
+{
+	struct block_header header;
+	bool prague = true;
+
+	(void)state;
+	assert_ok(parse(REQUIRED, "", "", &header, &prague, NULL));
+	assert_int_equal(header.number, 0x1b4);
+	assert_int_equal(header.hash.bytes[0], 0x11);
+	assert_int_equal(header.parent_hash.bytes[31], 0x22);
+	assert_int_equal(header.state_root.bytes[7], 0x33);
+	assert_int_equal(header.timestamp, 0x55ba467c);
+	assert_int_equal(header.gas_limit, 0x1388);
+	assert_int_equal(header.gas_used, 0);
+	assert_int_equal(header.has, 0);
+	assert_false(prague);
+	assert_ok(parse(
+		REQUIRED, "",
+		",\"gasUsed\":\"0x5\",\"baseFeePerGas\":\"0x0a\",\"excessBlobGas\":\"0x20000\","
+		"\"requestsHash\":" H1,
+		&header, &prague, NULL));
+	assert_int_equal(header.gas_used, 5);
+	assert_int_equal(header.base_fee.bytes[31], 10);
+	assert_int_equal(header.excess_blob_gas, 0x20000);
+	assert_int_equal(header.has, HEADER_BASE_FEE | HEADER_EXCESS_BLOB_GAS);
+	assert_true(prague);
+	/* Optional members that are null or malformed are absent. */
+	assert_ok(parse(
+		REQUIRED, "",
+		",\"baseFeePerGas\":null,\"excessBlobGas\":\"20000\",\"requestsHash\":\"0x\"",
+		&header, &prague, NULL));
+	assert_int_equal(header.has, 0);
+	assert_false(prague);
+}
+
+static void what_every_chain_has_must_be_there(void **state)
+{
+	struct block_header header;
+	struct err_detail detail;
+	char bad[64], want[64];
+	bool prague;
+
+	(void)state;
+	for (size_t i = 0; i < REQUIRED; i++) {
+		const char *name = required[i].name;
+		snprintf(want, sizeof want, "the block has no valid %s", name);
+		assert_int_equal(parse(i, "\"y\":0", "", &header, &prague, &detail),
+				 ERR_BAD_ANSWER);
+		assert_string_equal(detail.text, want);
+		static const char *const forms[] = {"null",   "12", "\"0x\"",
+						    "\"zz\"", "{}", "\"0x012\""};
+		for (size_t f = 0; f < sizeof forms / sizeof forms[0]; f++) {
+			snprintf(bad, sizeof bad, "\"%s\":%s", name, forms[f]);
+			assert_int_equal(parse(i, bad, "", &header, &prague, &detail),
+					 ERR_BAD_ANSWER);
+			assert_string_equal(detail.text, want);
+		}
+	}
+	assert_int_equal(block_header_parse(SPAN("[]"), &header, &prague, NULL),
+			 ERR_BAD_ANSWER);
+	assert_int_equal(block_header_parse(SPAN(""), &header, &prague, NULL), ERR_BAD_ANSWER);
+}
+
+static void the_gas_price_is_the_base_fee_and_a_tip(void **state)
+{
+	struct chain chain = {0};
+
+	(void)state;
+	struct eth_u256 price = chain_gas_price(&chain);
+	assert_int_equal(be64_get(price.bytes + 24), 1000000000);
+	chain.header.has = HEADER_BASE_FEE;
+	chain.header.base_fee = eth_u256_from_u64(UINT64_MAX);
+	price = chain_gas_price(&chain);
+	assert_int_equal(be64_get(price.bytes + 24), 999999999);
+	assert_int_equal(be64_get(price.bytes + 16), 1);
+	assert_int_equal(be64_get(price.bytes + 8), 0);
+	/* 0x00ff…ff + 0x3b9aca00 */
+	memset(chain.header.base_fee.bytes + 1, 0xff, 31);
+	chain.header.base_fee.bytes[0] = 0;
+	price = chain_gas_price(&chain);
+	assert_int_equal(price.bytes[0], 1);
+	assert_int_equal(price.bytes[1], 0);
+	assert_int_equal(be64_get(price.bytes + 24), 0x3b9ac9ff);
+}
+
+/* EIP-4844's fake_exponential on integers of any size, and where its result passes one, two
+ * and 64 bits. The first rows are go-ethereum's (TestCalcBlobFee). */
+static void the_blob_fee_is_that_of_the_eip(void **state)
+{
+	static const struct {
+		bool prague;
+		uint64_t excess, fee;
+	} rows[] = {
+		{false, 0, 1},
+		{false, 2314057, 1},
+		{false, 2314058, 2},
+		{false, 10485760, 23},
+		{false, 100000000, UINT64_C(10203769476395)},
+		{false, 146892988, UINT64_C(12851600114177966598)},
+		{false, 148099578, UINT64_C(18446739238971471609)},
+		{false, 148099579, UINT64_MAX},
+		{false, 150231464, UINT64_MAX},
+		{false, 150231465, UINT64_MAX},
+		{true, 0, 1},
+		{true, 2314058, 1},
+		{true, 3471086, 1},
+		{true, 3471087, 2},
+		{true, 10485760, 8},
+		{true, 100000000, 470442149},
+		{true, 222149390, UINT64_C(18446742259463423153)},
+		{true, 222149391, UINT64_MAX},
+		/* A term times this leaves 128 bits. */
+		{false, UINT64_C(1) << 52, UINT64_MAX},
+		{true, UINT64_C(3) << 52, UINT64_MAX},
+		{true, UINT64_MAX, UINT64_MAX},
+	};
+	struct chain chain = {0};
+
+	(void)state;
+	assert_int_equal(chain_blob_base_fee(&chain), 1);
+	chain.header.excess_blob_gas = 100000000;
+	assert_int_equal(chain_blob_base_fee(&chain), 1); /* not of this header */
+	chain.header.has = HEADER_EXCESS_BLOB_GAS;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		chain.is_prague = rows[i].prague;
+		chain.header.excess_blob_gas = rows[i].excess;
+		assert_true(chain_blob_base_fee(&chain) == rows[i].fee);
+	}
+}
+
+/* Headers of Prague and later look alike: the time tells them apart, on chains that are known.
+ */
+static void the_blob_fee_knows_the_forks_of_its_chain(void **state)
+{
+	static const struct {
+		uint64_t chain_id, timestamp, fee;
+	} rows[] = {
+		{1, 1765290070, 470442149},   {1, 1765290071, 159773},
+		{1, 1767747670, 159773},      {1, 1767747671, 5209},
+		{1, UINT64_MAX, 5209},	      {11155111, 1761607007, 159773},
+		{11155111, 1761607008, 5209}, {560048, 1762955543, 159773},
+		{560048, 1762955544, 5209},   {31337, 1767747671, 470442149},
+	};
+	struct chain chain = {.is_prague = true};
+
+	(void)state;
+	chain.header.has = HEADER_EXCESS_BLOB_GAS;
+	chain.header.excess_blob_gas = 100000000;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		chain.chain_id = rows[i].chain_id;
+		chain.header.timestamp = rows[i].timestamp;
+		assert_int_equal(chain_blob_base_fee(&chain), rows[i].fee);
+	}
+	chain.header.excess_blob_gas = UINT64_C(45) * 11684671 - 1;
+	chain.chain_id = 1;
+	assert_true(chain_blob_base_fee(&chain) == UINT64_MAX);
+}
+
+static void finality_is_a_number(void **state)
+{
+	const struct chain chain = {.finalized = 10};
+
+	(void)state;
+	assert_true(chain_is_final(&chain, 0));
+	assert_true(chain_is_final(&chain, 10));
+	assert_false(chain_is_final(&chain, 11));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_header_is_read),
+		cmocka_unit_test(what_every_chain_has_must_be_there),
+		cmocka_unit_test(the_gas_price_is_the_base_fee_and_a_tip),
+		cmocka_unit_test(the_blob_fee_is_that_of_the_eip),
+		cmocka_unit_test(the_blob_fee_knows_the_forks_of_its_chain),
+		cmocka_unit_test(finality_is_a_number),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
