@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * How the mock node misbehaves: latency, limits, faults, a lagging or pruned chain.
+ *
+ * A script is set by the --control option and by POST /control, both with one JSON object of
+ * which every member is optional; what is not named stays as it is.
+ *
+ *   latency_ms   each HTTP reply is kept so long         (replies wait side by side)
+ *   item_us      and so much longer for each item in it
+ *   bandwidth    bytes per second of each reply's transfer; 0 for no limit
+ *   rate         N, or {"per_second": N, "burst": N, "by": "requests" | "items",
+ *                "style": "429" | "rpc", "retry_after": seconds}; null for none.
+ *                "rpc" is HTTP 200 with error -32005
+ *   max_batch    N, or {"items": N, "style": "object" | "413" | "geth" | "close"}: one error
+ *                object for the array (the default), HTTP 413, go-ethereum's array of one
+ *                error with the first id, or a closed connection; null for none
+ *   missing      ["method", ...] that are answered -32601
+ *   faults       [fault, ...] replaces the list; add_faults puts some after it
+ *   lag          blocks by which the head is behind; above it there is nothing
+ *   prune        blocks whose state is kept; older is "missing trie node"; null for all
+ *   chain_id, client_version   what the node says instead; null for its own
+ *
+ * A fault: {"kind": K, "method": M, "match": TEXT, "count": N, "after": N, ...}. It strikes
+ * the items whose method is M (any, if absent) and whose key (canon.h) contains TEXT, lets
+ * `after` of them pass, then strikes `count` times (for ever, if absent). The first fault of
+ * the list that strikes an item is the one. Kinds, and what else they read:
+ *
+ *   of the HTTP reply   http (status, body, retry_after), reset, fin, no-answer, truncated,
+ *                       html, empty, gzip, chunked, close, slow (delay_ms)
+ *   of the item         rpc-error (code, message, data), null, 0x, 0x0, value (value),
+ *                       no-message, wrong-id, string-id, null-id, no-jsonrpc, error-null
+ *   of the batch        batch-missing, batch-extra, batch-reversed, batch-one-error,
+ *                       batch-duplicate: the struck item is left out, or sent twice; the
+ *                       others concern the whole array
+ */
+#include "base/err.h"
+#include "base/span.h"
+#include <jansson.h>
+#include <stdint.h>
+
+enum fault_kind {
+	FAULT_HTTP,
+	FAULT_RESET,
+	FAULT_FIN,
+	FAULT_NO_ANSWER,
+	FAULT_TRUNCATED,
+	FAULT_HTML,
+	FAULT_EMPTY,
+	FAULT_GZIP,
+	FAULT_CHUNKED,
+	FAULT_CLOSE,
+	FAULT_SLOW,
+	FAULT_LAST_OF_HTTP = FAULT_SLOW,
+	FAULT_RPC_ERROR,
+	FAULT_VALUE, /* null, 0x, 0x0 and value */
+	FAULT_NO_MESSAGE,
+	FAULT_WRONG_ID,
+	FAULT_STRING_ID,
+	FAULT_NULL_ID,
+	FAULT_NO_JSONRPC,
+	FAULT_ERROR_NULL,
+	FAULT_LAST_OF_ITEM = FAULT_ERROR_NULL,
+	FAULT_BATCH_MISSING,
+	FAULT_BATCH_EXTRA,
+	FAULT_BATCH_REVERSED,
+	FAULT_BATCH_ONE_ERROR,
+	FAULT_BATCH_DUPLICATE,
+};
+
+struct fault {
+	enum fault_kind kind;
+	json_t *spec; /* owned; the texts below point into it */
+	const char *method, *match;
+	uint64_t after;
+	int64_t count; /* strikes left; -1: for ever */
+	struct fault *next;
+};
+
+enum rate_style { RATE_HTTP_429, RATE_RPC_ERROR };
+enum batch_style { BATCH_ERROR_OBJECT, BATCH_HTTP_413, BATCH_GETH, BATCH_CLOSE };
+
+struct script {
+	uint64_t latency_us, item_us, bandwidth;
+	uint64_t rate, burst; /* rate 0: no limit */
+	enum rate_style rate_style;
+	bool rate_by_items;
+	int64_t retry_after; /* -1: the header is not sent */
+	double tokens;
+	uint64_t tokens_at_us;
+	uint64_t max_batch; /* 0: no limit */
+	enum batch_style batch_style;
+	json_t *missing; /* an array, or NULL */
+	struct fault *faults;
+	uint64_t lag, prune;
+	bool pruning;
+	uint64_t chain_id;	/* 0: the chain's own */
+	json_t *client_version; /* a string, or NULL */
+};
+
+void script_init(struct script *script);
+void script_release(struct script *script);
+/* Reads those members of a control object that are the script's and ignores the others.
+ * ERR_INVALID (the detail says which member), ERR_NOMEM; what came before the error is set. */
+enum err script_apply(struct script *script, const json_t *control,
+		      struct err_detail *detail) WARN_UNUSED;
+/* True for the members that script_apply reads. */
+bool script_knows(const char *member);
+
+/* Takes the tokens for a request of so many items; false: over the rate. */
+bool script_admit(struct script *script, uint64_t now_us, uint64_t items);
+bool script_is_missing(const struct script *script, struct span method);
+/* The fault that strikes this item now, or NULL; uses up one of its strikes. Borrowed until
+ * the next script_apply. */
+const struct fault *script_strike(struct script *script, struct span method, struct span key);
