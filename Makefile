@@ -76,7 +76,7 @@ FUZZ := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 FAKE_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard mocks/fake_*.c))
 fakes_of = $(patsubst %.h,$(B)/obj/%.o,$(shell grep -o 'mocks/fake_[a-z_]*\.h' $(1:.o=.d) | sort -u))
 
-PROGRAMS := $(if $(wildcard mocks/mock_node/main.c),$(B)/mock-node)
+PROGRAMS := $(B)/forkcache $(B)/mock-node
 
 # ---- building ----
 

@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/serve.h"
+#include "base/version.h"
+#include "cli/options.h"
+#include "fork/block_spec.h"
+#include "rpc/keep.h"
+#include "rpc/monitor.h"
+#include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define WORKERS_MAX   64
+#define DRAIN_US      10000000 /* requests in flight get this long after a signal */
+#define QUESTIONS_MAX 65536    /* in flight, per worker: 64 full batches and some */
+/* Of a reply's bytes, in 64ths, that a batch may fill: go-ethereum's 25 MiB at the default. */
+#define BATCH_SHARE_OF_64 25
+#define ROUTES		  2
+
+/* Everything that runs; one per process. */
+struct service {
+	struct options options;
+	struct store *store;
+	struct stack *stack;
+	struct fork *fork;
+	struct chain chain;
+	struct monitor monitor;
+	struct http_route routes[ROUTES];
+	struct server_config server;
+	struct worker *workers[WORKERS_MAX];
+	unsigned workers_n, port;
+	sigset_t signals; /* that end it; blocked in all threads */
+};
+
+static int complain(const struct err_detail *detail)
+{
+	fprintf(stderr, "forkcache: %s\n", detail->text);
+	return 1;
+}
+
+/* ---- the chain, from the disk ---- */
+
+static enum err offline_chain_id(struct service *s, struct err_detail *detail)
+{
+	uint64_t ids[8];
+	size_t n = store_chains(s->store, ids, 8);
+
+	if (s->options.chain_id != 0) {
+		s->chain.chain_id = s->options.chain_id;
+		return OK;
+	}
+	if (n == 1) {
+		s->chain.chain_id = ids[0];
+		return OK;
+	}
+	if (n == 0)
+		return err_set(detail, ERR_OFFLINE,
+			       "--offline: the cache is empty; run once with --upstream");
+	return err_set(detail, ERR_CONFIG,
+		       "--offline: the cache holds %zu chains (%llu and %llu among them): say "
+		       "which with --chain-id",
+		       n, (unsigned long long)ids[0], (unsigned long long)ids[1]);
+}
+
+static enum err offline_block(struct service *s, struct store_reader *reader,
+			      struct eth_bytes32 *hash, struct err_detail *detail)
+{
+	struct block_spec spec;
+	enum err err = block_spec_parse(s->options.fork_block, &spec);
+
+	if (err != OK || spec.kind == BLOCK_SPEC_TAG)
+		return err_set(detail, ERR_CONFIG,
+			       "--offline needs --fork-block with a number or a hash: nobody "
+			       "can be asked what \"%s\" is",
+			       s->options.fork_block);
+	*hash = spec.hash;
+	if (spec.kind == BLOCK_SPEC_HASH)
+		return OK;
+	if (store_get_binding(reader, spec.number, hash) == HIT)
+		return OK;
+	return err_set(
+		detail, ERR_OFFLINE,
+		"--offline: block %llu of chain %llu is not in the cache as a final block; "
+		"give its hash, or run once with --upstream",
+		(unsigned long long)spec.number, (unsigned long long)s->chain.chain_id);
+}
+
+/* The pinned header as it was kept at an online start. */
+static enum err offline_header(struct service *s, struct store_reader *reader,
+			       const struct eth_bytes32 *hash, struct err_detail *detail)
+{
+	struct blob *reply = NULL;
+	struct buf key;
+	enum err err = OK;
+
+	if (store_get_header(reader, hash, &s->chain.header) != HIT)
+		return err_set(detail, ERR_OFFLINE,
+			       "--offline: the cache of chain %llu does not know block %s; run "
+			       "once with --upstream",
+			       (unsigned long long)s->chain.chain_id, s->options.fork_block);
+	buf_init(&key, 256);
+	block_key(&s->chain, hash, false, &key);
+	if (buf_err(&key) == OK && store_get_reply(reader, buf_as_span(&key), &reply) == HIT &&
+	    reply->len > REPLY_HEAD_BYTES) {
+		struct span json = blob_span(reply);
+		json.ptr += REPLY_HEAD_BYTES;
+		json.len -= REPLY_HEAD_BYTES;
+		err = block_header_parse(json, &s->chain.header, &s->chain.is_prague, detail);
+	}
+	blob_put(&reply);
+	buf_release(&key);
+	return err;
+}
+
+static enum err chain_from_disk(struct service *s, struct err_detail *detail)
+{
+	struct store_reader *reader = NULL;
+	struct eth_bytes32 hash;
+	enum err err = offline_chain_id(s, detail);
+
+	if (err != OK)
+		return err;
+	store_use_chain(s->store, s->chain.chain_id);
+	err = store_reader_new(s->store, &reader);
+	if (err != OK)
+		return err_set(detail, err, "the cache cannot be read: %s", err_name(err));
+	err = offline_block(s, reader, &hash, detail);
+	if (err == OK)
+		err = offline_header(s, reader, &hash, detail);
+	if (err == OK && store_get_finalized(reader, &s->chain.finalized) != HIT)
+		s->chain.finalized = 0;
+	store_reader_free(&reader);
+	if (err != OK)
+		return err;
+	s->chain.pin.at.number = s->chain.header.number;
+	s->chain.pin.at.hash = s->chain.header.hash;
+	s->chain.pin.final = chain_is_final(&s->chain, s->chain.header.number);
+	s->chain.pin.at.by_hash = !s->chain.pin.final;
+	snprintf(s->chain.client_version, sizeof s->chain.client_version,
+		 "forkcache/%s (offline)", FORKCACHE_VERSION);
+	return OK;
+}
+
+/* ---- the chain, from the upstreams ---- */
+
+static enum err start_fork(struct service *s, struct err_detail *detail)
+{
+	const struct options *o = &s->options;
+	struct fork_upstream_config *upstreams = calloc(o->upstreams_n, sizeof *upstreams);
+
+	if (upstreams == NULL)
+		return err_set(detail, ERR_NOMEM, "out of memory");
+	for (size_t i = 0; i < o->upstreams_n; i++)
+		upstreams[i] = (struct fork_upstream_config){.url = o->upstreams[i],
+							     .headers = o->headers,
+							     .headers_n = o->headers_n};
+	const struct fork_config config = {
+		.upstreams = upstreams,
+		.upstreams_n = o->upstreams_n,
+		.ca_file = o->ca_file,
+		.deadline_ms = {[FORK_CLASS_STATE] = o->state_deadline_ms,
+				[FORK_CLASS_CALL] = o->call_deadline_ms,
+				[FORK_CLASS_TRACE] = o->trace_deadline_ms},
+		.batch_items = o->upstream_batch_items,
+		.chain_id = o->chain_id,
+		.trust_dev_upstream = o->trust_dev_upstream,
+		.check = keep_check,
+		.on_answer = stack_on_answer,
+		.cookie = s->stack,
+	};
+	enum err err = fork_start(&config, &s->fork, detail);
+	free(upstreams);
+	return err;
+}
+
+static enum err chain_from_upstreams(struct service *s, struct err_detail *detail)
+{
+	struct fork_pin pin = {0};
+	enum err err = start_fork(s, detail);
+
+	if (err != OK)
+		return err;
+	/* It may take long, and leaves nothing to be tidied. */
+	pthread_sigmask(SIG_UNBLOCK, &s->signals, NULL);
+	err = fork_pin(s->fork, s->options.fork_block, &pin, detail);
+	pthread_sigmask(SIG_BLOCK, &s->signals, NULL);
+	if (err != OK)
+		return err;
+	struct span json = blob_span(pin.header_json);
+	err = block_header_parse(json, &s->chain.header, &s->chain.is_prague, detail);
+	if (err == OK) {
+		s->chain.chain_id = pin.chain_id;
+		s->chain.pin.at = pin.block;
+		s->chain.finalized = pin.finalized;
+		s->chain.pin.final = !pin.block.by_hash;
+		s->chain.keep_nothing = pin.is_dev && !s->options.trust_dev_upstream;
+		snprintf(s->chain.client_version, sizeof s->chain.client_version,
+			 "forkcache/%s (%s)", FORKCACHE_VERSION, pin.client_version);
+		stack_set_bypass(s->stack, s->chain.keep_nothing);
+		store_use_chain(s->store, s->chain.chain_id);
+		if (!s->chain.keep_nothing)
+			keep_pinned_header(&s->chain, s->stack, s->store, json);
+	}
+	blob_put(&pin.header_json);
+	return err;
+}
+
+/* ---- assembly ---- */
+
+/* ~/.cache may not be there yet. A failure shows when the store makes the last folder. */
+static void make_parents(char *path)
+{
+	for (char *at = strchr(path + 1, '/'); at != NULL; at = strchr(at + 1, '/')) {
+		*at = '\0';
+		if (mkdir(path, 0700) != 0 && errno != EEXIST)
+			log_debug("a folder cannot be made", LOG_S("path", path),
+				  LOG_S("cause", strerror(errno)));
+		*at = '/';
+	}
+}
+
+static enum err open_store(struct service *s, struct err_detail *detail)
+{
+	char *fallback = NULL;
+
+	if (s->options.cache_dir == NULL) {
+		fallback = options_default_cache_dir(detail);
+		if (fallback == NULL)
+			return ERR_CONFIG;
+	}
+	char *folder = fallback != NULL ? fallback : s->options.cache_dir;
+	make_parents(folder);
+	const struct store_config config = {
+		.folder = folder,
+		.capacity_bytes = s->options.disk_bytes,
+	};
+	enum err err = store_open(&config, &s->store, detail);
+	free(fallback);
+	return err;
+}
+
+static enum err assemble(struct service *s, struct err_detail *detail)
+{
+	enum err err = open_store(s, detail);
+
+	if (err != OK)
+		return err;
+	const struct stack_config config = {
+		.memory_bytes = s->options.memory_bytes,
+		.store = s->store,
+		.keep = keep_store,
+		.cookie = &s->chain,
+	};
+	err = stack_new(&config, &s->stack);
+	if (err != OK)
+		return err_set(detail, err, "--memory: cannot reserve the memory cache: %s",
+			       err_name(err));
+	return s->options.offline ? chain_from_disk(s, detail)
+				  : chain_from_upstreams(s, detail);
+}
+
+/* What can be said to be wrong before anything is opened or anybody asked. */
+static enum err check_options(const struct options *o, struct err_detail *detail)
+{
+	bool loopback = false;
+	enum err err;
+
+	if (!o->offline && o->upstreams_n == 0)
+		return err_set(detail, ERR_CONFIG,
+			       "no upstream: give --upstream URL, or --offline to serve only "
+			       "what is cached");
+	if (o->fork_block == NULL)
+		return err_set(detail, ERR_CONFIG,
+			       "--fork-block is needed: a number, a hash, latest, safe or "
+			       "finalized");
+	err = server_is_loopback(o->listen, &loopback, detail);
+	if (err != OK)
+		return err;
+	if (!loopback && o->token == NULL && !o->insecure_public)
+		return err_set(detail, ERR_CONFIG,
+			       "--listen %s can be reached from other machines: give "
+			       "--token-file, or --insecure-public to serve anybody",
+			       o->listen);
+	REQUIRE(o->workers >= 1 && o->workers <= WORKERS_MAX);
+	return OK;
+}
+
+/* host of "host:port", with the port that the first socket got. */
+static void with_port(const char *listen, unsigned port, char *out, size_t size)
+{
+	const char *colon = strrchr(listen, ':');
+	int host = colon != NULL ? (int)(colon - listen) : (int)strlen(listen);
+
+	snprintf(out, size, "%.*s:%u", host, listen, port);
+}
+
+static enum err listen_socket(struct service *s, unsigned i, int *fd, struct err_detail *detail)
+{
+	char address[512];
+	unsigned port;
+
+	if (i == 0)
+		return server_listen(s->options.listen, s->options.workers > 1, fd, &s->port,
+				     detail);
+	with_port(s->options.listen, s->port, address, sizeof address);
+	return server_listen(address, true, fd, &port, detail);
+}
+
+static enum err start_worker(struct service *s, struct err_detail *detail)
+{
+	const struct options *o = &s->options;
+	int fd = -1;
+	enum err err = listen_socket(s, s->workers_n, &fd, detail);
+
+	if (err != OK)
+		return err;
+	const struct worker_config config = {
+		.listen_fd = fd,
+		.stack = s->stack,
+		.fork = s->fork,
+		.chain = &s->chain,
+		.server = &s->server,
+		/* The errors of a batch's calls that find no room must find some. */
+		.limits = {.batch_items = o->batch_items,
+			   .reply_bytes = o->reply_bytes / 64 * BATCH_SHARE_OF_64},
+		.in_flight = QUESTIONS_MAX,
+	};
+	err = worker_start(&config, &s->workers[s->workers_n]);
+	if (err != OK)
+		return err_set(detail, err, "a worker cannot start: %s", err_name(err));
+	s->workers_n++;
+	atomic_store(&s->monitor.workers_n, s->workers_n);
+	return OK;
+}
+
+static enum err start_workers(struct service *s, struct err_detail *detail)
+{
+	const struct options *o = &s->options;
+
+	s->monitor.stack = s->stack;
+	s->monitor.store = s->store;
+	s->monitor.fork = s->fork;
+	s->monitor.chain = &s->chain;
+	s->monitor.workers = s->workers;
+	s->routes[0] = (struct http_route){
+		.path = "/healthz", .fn = monitor_healthz, .cookie = &s->monitor};
+	s->routes[1] = (struct http_route){.path = "/metrics",
+					   .fn = monitor_metrics,
+					   .cookie = &s->monitor,
+					   .needs_token = true};
+	s->server = (struct server_config){
+		.limits = {.head_bytes = o->head_bytes,
+			   .body_bytes = o->body_bytes,
+			   .reply_bytes = o->reply_bytes,
+			   .connections = o->connections,
+			   .head_ms = o->head_timeout_ms,
+			   .body_ms = o->body_timeout_ms,
+			   .idle_ms = o->idle_timeout_ms},
+		.hosts = (const char *const *)o->allow_hosts,
+		.hosts_n = o->allow_hosts_n,
+		.token = o->token,
+		.routes = s->routes,
+		.routes_n = ROUTES,
+	};
+	while (s->workers_n < o->workers) {
+		enum err err = start_worker(s, detail);
+		if (err != OK)
+			return err;
+	}
+	return OK;
+}
+
+/* In the order that lets everything that was fetched reach the disk. */
+static void shut_down(struct service *s)
+{
+	for (unsigned i = 0; i < s->workers_n; i++)
+		worker_stop(s->workers[i], DRAIN_US);
+	for (unsigned i = 0; i < s->workers_n; i++)
+		worker_join(s->workers[i]);
+	for (unsigned i = 0; i < s->workers_n; i++)
+		worker_free(&s->workers[i]);
+	if (s->fork != NULL)
+		fork_stop(&s->fork);
+	stack_free(&s->stack);
+	if (s->store != NULL)
+		store_close(&s->store);
+	options_release(&s->options);
+}
+
+/* One descriptor a client connection: take what the hard limit allows. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+		log_warn("the limit of open files stays as it is");
+}
+
+static void announce(const struct service *s)
+{
+	char address[512], hash[64];
+
+	with_port(s->options.listen, s->port, address, sizeof address);
+	eth_hex(s->chain.pin.at.hash.bytes, 32, hash);
+	printf("forkcache listening on %s chain %llu block %llu 0x%.64s%s\n", address,
+	       (unsigned long long)s->chain.chain_id,
+	       (unsigned long long)s->chain.pin.at.number, hash,
+	       s->options.offline ? " offline" : "");
+	fflush(stdout);
+	if (s->chain.keep_nothing)
+		log_warn("the upstream is a development node: nothing of it is cached (see "
+			 "--trust-dev-upstream)",
+			 LOG_S("client", s->chain.client_version));
+}
+
+/* While the upstreams are asked for the block, and at a second signal: the default action, or
+ * an exit where there is none, in the first process of a container. */
+static void end_at_once(int number)
+{
+	signal(number, SIG_DFL);
+	raise(number);
+	_exit(128 + number);
+}
+
+/* All threads inherit the mask: only the main thread takes signals, where it says so. */
+static void take_signals(struct service *s)
+{
+	const struct sigaction action = {.sa_handler = end_at_once, .sa_flags = SA_NODEFER};
+
+	sigemptyset(&s->signals);
+	sigaddset(&s->signals, SIGINT);
+	sigaddset(&s->signals, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &s->signals, NULL);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+int cmd_serve(int argc, char **argv)
+{
+	static struct service service;
+	struct service *s = &service;
+	struct err_detail detail = {{0}};
+	int signal_number;
+
+	switch (options_read(argc, argv, &s->options, &detail)) {
+	case OPTIONS_HELP:
+		options_help(stdout);
+		return 0;
+	case OPTIONS_VERSION:
+		printf("forkcache %s\n", FORKCACHE_VERSION);
+		return 0;
+	case OPTIONS_PRINT_CONFIG:
+		options_print_config(stdout);
+		return 0;
+	case OPTIONS_BAD:
+		complain(&detail);
+		options_release(&s->options);
+		return 2;
+	case OPTIONS_RUN:
+		break;
+	}
+	if (check_options(&s->options, &detail) != OK) {
+		complain(&detail);
+		options_release(&s->options);
+		return 2;
+	}
+	log_set_level(s->options.log_level);
+	method_table_init();
+	raise_descriptors();
+	/* Blobs are made on one thread and freed on another: with an arena for each, what is
+	 * free in one is of no use to the other, and the memory bound would be missed. */
+	mallopt(M_ARENA_MAX, 2);
+
+	take_signals(s);
+	if (assemble(s, &detail) != OK || start_workers(s, &detail) != OK) {
+		complain(&detail);
+		shut_down(s);
+		return 1;
+	}
+	announce(s);
+	sigwait(&s->signals, &signal_number);
+	log_info("stopping", LOG_I("signal", signal_number));
+	/* A second signal ends it at once. */
+	pthread_sigmask(SIG_UNBLOCK, &s->signals, NULL);
+	shut_down(s);
+	return 0;
+}
