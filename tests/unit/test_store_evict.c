@@ -201,7 +201,8 @@ static void code_without_an_account_goes_first(void **state)
 	for (uint64_t n = 0; n < 60; n++)
 		*(n < 30 ? &needed : &unneeded) += get_code_of(scene->reader, n) == HIT;
 	assert_true(needed >= 27);
-	assert_true(unneeded <= 3);
+	/* All of it stands if no sweep had to reach it; else what is needed went last. */
+	assert_true(unneeded <= 3 || needed == 30);
 }
 
 static void a_smaller_bound_is_reached(void **state)
