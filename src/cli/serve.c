@@ -96,7 +96,7 @@ static enum err offline_header(struct service *s, struct store_reader *reader,
 	struct buf key;
 	enum err err = OK;
 
-	if (store_get_header(reader, hash, &s->chain.header) != HIT)
+	if (store_get_header(reader, hash, &s->chain.pinned.header) != HIT)
 		return err_set(detail, ERR_OFFLINE,
 			       "--offline: the cache of chain %llu does not know block %s; run "
 			       "once with --upstream",
@@ -108,7 +108,8 @@ static enum err offline_header(struct service *s, struct store_reader *reader,
 		struct span json = blob_span(reply);
 		json.ptr += REPLY_HEAD_BYTES;
 		json.len -= REPLY_HEAD_BYTES;
-		err = block_header_parse(json, &s->chain.header, &s->chain.is_prague, detail);
+		err = block_header_parse(json, &s->chain.pinned.header,
+					 &s->chain.pinned.is_prague, detail);
 	}
 	blob_put(&reply);
 	buf_release(&key);
@@ -130,15 +131,16 @@ static enum err chain_from_disk(struct service *s, struct err_detail *detail)
 	err = offline_block(s, reader, &hash, detail);
 	if (err == OK)
 		err = offline_header(s, reader, &hash, detail);
-	if (err == OK && store_get_finalized(reader, &s->chain.finalized) != HIT)
-		s->chain.finalized = 0;
+	uint64_t finalized = 0;
+	if (err == OK && store_get_finalized(reader, &finalized) == HIT)
+		atomic_store(&s->chain.finalized, finalized);
 	store_reader_free(&reader);
 	if (err != OK)
 		return err;
-	s->chain.pin.at.number = s->chain.header.number;
-	s->chain.pin.at.hash = s->chain.header.hash;
-	s->chain.pin.final = chain_is_final(&s->chain, s->chain.header.number);
-	s->chain.pin.at.by_hash = !s->chain.pin.final;
+	s->chain.pinned.block.at.number = s->chain.pinned.header.number;
+	s->chain.pinned.block.at.hash = s->chain.pinned.header.hash;
+	s->chain.pinned.block.final = chain_is_final(&s->chain, s->chain.pinned.header.number);
+	s->chain.pinned.block.at.by_hash = !s->chain.pinned.block.final;
 	snprintf(s->chain.client_version, sizeof s->chain.client_version,
 		 "forkcache/%s (offline)", FORKCACHE_VERSION);
 	return OK;
@@ -190,12 +192,13 @@ static enum err chain_from_upstreams(struct service *s, struct err_detail *detai
 	if (err != OK)
 		return err;
 	struct span json = blob_span(pin.header_json);
-	err = block_header_parse(json, &s->chain.header, &s->chain.is_prague, detail);
+	err = block_header_parse(json, &s->chain.pinned.header, &s->chain.pinned.is_prague,
+				 detail);
 	if (err == OK) {
 		s->chain.chain_id = pin.chain_id;
-		s->chain.pin.at = pin.block;
-		s->chain.finalized = pin.finalized;
-		s->chain.pin.final = !pin.block.by_hash;
+		s->chain.pinned.block.at = pin.block;
+		atomic_store(&s->chain.finalized, pin.finalized);
+		s->chain.pinned.block.final = !pin.block.by_hash;
 		s->chain.keep_nothing = pin.is_dev && !s->options.trust_dev_upstream;
 		snprintf(s->chain.client_version, sizeof s->chain.client_version,
 			 "forkcache/%s (%s)", FORKCACHE_VERSION, pin.client_version);
@@ -407,10 +410,10 @@ static void announce(const struct service *s)
 	char address[512], hash[64];
 
 	with_port(s->options.listen, s->port, address, sizeof address);
-	eth_hex(s->chain.pin.at.hash.bytes, 32, hash);
+	eth_hex(s->chain.pinned.block.at.hash.bytes, 32, hash);
 	printf("forkcache listening on %s chain %llu block %llu 0x%.64s%s\n", address,
 	       (unsigned long long)s->chain.chain_id,
-	       (unsigned long long)s->chain.pin.at.number, hash,
+	       (unsigned long long)s->chain.pinned.block.at.number, hash,
 	       s->options.offline ? " offline" : "");
 	fflush(stdout);
 	if (s->chain.keep_nothing)

@@ -18,7 +18,7 @@ static enum lookup use(struct call *call, uint64_t number, const struct eth_byte
 
 static enum lookup use_pin(struct call *call)
 {
-	call->block = call_chain(call)->pin;
+	call->block = call_head(call)->block;
 	call->hash_known = true;
 	return HIT;
 }
@@ -32,12 +32,12 @@ static enum lookup is_above(struct call *call)
 
 static enum lookup resolve_number(struct call *call, uint64_t number)
 {
-	const struct chain *chain = call_chain(call);
+	const uint64_t head = call_head(call)->block.at.number;
 	struct eth_bytes32 hash;
 
-	if (number > chain->pin.at.number)
+	if (number > head)
 		return is_above(call);
-	if (number == chain->pin.at.number)
+	if (number == head)
 		return use_pin(call);
 	if (stack_get_binding(call_view(call), number, &hash) == HIT)
 		return use(call, number, &hash, true);
@@ -55,7 +55,7 @@ static enum lookup use_hash(struct call *call, uint64_t number)
 	const struct block_param *param = &call->params.block;
 	struct eth_bytes32 bound;
 
-	if (number > call_chain(call)->pin.at.number)
+	if (number > call_head(call)->block.at.number)
 		return is_above(call);
 	bool known = stack_get_binding(call_view(call), number, &bound) == HIT;
 	bool canonical = known && eth_bytes32_equal(&bound, &param->hash);
@@ -70,11 +70,11 @@ enum lookup block_resolve(struct call *call)
 	const struct block_param *param = &call->params.block;
 	uint64_t number;
 
-	if (param->kind == BLOCK_PINNED)
+	if (param->kind == BLOCK_TAG)
 		return use_pin(call);
 	if (param->kind == BLOCK_NUMBER)
 		return resolve_number(call, param->number);
-	if (eth_bytes32_equal(&param->hash, &call_chain(call)->pin.at.hash))
+	if (eth_bytes32_equal(&param->hash, &call_head(call)->block.at.hash))
 		return use_pin(call);
 	if (stack_get_number(call_view(call), &param->hash, &number) == HIT)
 		return use_hash(call, number);

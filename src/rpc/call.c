@@ -98,7 +98,7 @@ static void put_block_name(const struct call *call, struct buf *out)
 	} else if (param->kind == BLOCK_HASH) {
 		buf_hex(out, param->hash.bytes, 32);
 	} else {
-		buf_u64(out, call_chain(call)->pin.at.number);
+		buf_u64(out, call_head(call)->block.at.number);
 	}
 }
 

@@ -80,6 +80,8 @@ struct call {
 
 /* What a call needs of its surroundings. */
 const struct chain *call_chain(const struct call *call);
+/* The head that the call's HTTP body sees. */
+const struct head *call_head(const struct call *call);
 struct stack_view *call_view(const struct call *call);
 struct arena *call_arena(const struct call *call);
 /* An empty buffer for text in the making, so that a hit needs no allocation; for one use at a

@@ -76,13 +76,13 @@ enum err block_header_parse(struct span json, struct block_header *out, bool *is
 	return OK;
 }
 
-struct eth_u256 chain_gas_price(const struct chain *chain)
+struct eth_u256 head_gas_price(const struct head *head)
 {
 	struct eth_u256 price = {{0}};
 	uint64_t carry = GWEI;
 
-	if (chain->header.has & HEADER_BASE_FEE)
-		price = chain->header.base_fee;
+	if (head->header.has & HEADER_BASE_FEE)
+		price = head->header.base_fee;
 	for (size_t i = 32; i > 0 && carry > 0; i--) {
 		carry += price.bytes[i - 1];
 		price.bytes[i - 1] = (unsigned char)carry;
@@ -108,20 +108,20 @@ static uint64_t fake_exponential(uint64_t numerator, uint64_t denominator)
 	return result > UINT64_MAX ? UINT64_MAX : (uint64_t)result;
 }
 
-static uint64_t update_fraction(const struct chain *chain)
+static uint64_t update_fraction(const struct head *head, uint64_t chain_id)
 {
-	uint64_t fraction = chain->is_prague ? UPDATE_FRACTION_PRAGUE : UPDATE_FRACTION_CANCUN;
+	uint64_t fraction = head->is_prague ? UPDATE_FRACTION_PRAGUE : UPDATE_FRACTION_CANCUN;
 
 	for (size_t i = 0; i < sizeof blob_forks / sizeof blob_forks[0]; i++)
-		if (blob_forks[i].chain_id == chain->chain_id &&
-		    blob_forks[i].from_time <= chain->header.timestamp)
+		if (blob_forks[i].chain_id == chain_id &&
+		    blob_forks[i].from_time <= head->header.timestamp)
 			fraction = blob_forks[i].fraction;
 	return fraction;
 }
 
-uint64_t chain_blob_base_fee(const struct chain *chain)
+uint64_t head_blob_base_fee(const struct head *head, uint64_t chain_id)
 {
-	if ((chain->header.has & HEADER_EXCESS_BLOB_GAS) == 0)
+	if ((head->header.has & HEADER_EXCESS_BLOB_GAS) == 0)
 		return 1;
-	return fake_exponential(chain->header.excess_blob_gas, update_fraction(chain));
+	return fake_exponential(head->header.excess_blob_gas, update_fraction(head, chain_id));
 }

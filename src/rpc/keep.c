@@ -363,7 +363,7 @@ static void store_tx(const struct chain *chain, struct stack *stack, struct span
 			stack_keep_reply(stack, key, number, json);
 		return;
 	}
-	if (!chain->pin.final)
+	if (!chain->pinned.block.final)
 		return;
 	struct arena arena;
 	arena_init(&arena, 65536);
@@ -544,10 +544,10 @@ void keep_pinned_header(const struct chain *chain, struct stack *stack, struct s
 	struct buf key;
 
 	buf_init(&key, 256);
-	block_key(chain, &chain->pin.at.hash, false, &key);
-	stack_keep_header(stack, &chain->header, true, chain->pin.final);
+	block_key(chain, &chain->pinned.block.at.hash, false, &key);
+	stack_keep_header(stack, &chain->pinned.header, true, chain->pinned.block.final);
 	if (buf_err(&key) == OK)
-		stack_keep_reply(stack, buf_as_span(&key), chain->header.number, json);
+		stack_keep_reply(stack, buf_as_span(&key), chain->pinned.header.number, json);
 	buf_release(&key);
 	if (store != NULL)
 		store_put_finalized(store, chain->finalized);

@@ -20,7 +20,7 @@ struct span absent_key(struct arena *arena, struct span key, const struct chain 
 		return (struct span){0};
 	memcpy(bytes, key.ptr, key.len);
 	bytes[key.len] = '@';
-	memcpy(bytes + key.len + 1, chain->pin.at.hash.bytes, 32);
+	memcpy(bytes + key.len + 1, chain->pinned.block.at.hash.bytes, 32);
 	return (struct span){bytes, key.len + 1 + 32};
 }
 

@@ -53,12 +53,12 @@ enum lookup begin_net_version(struct call *call)
 
 enum lookup begin_block_number(struct call *call)
 {
-	return quantity_u64(call, call_chain(call)->pin.at.number);
+	return quantity_u64(call, call_head(call)->block.at.number);
 }
 
 enum lookup begin_gas_price(struct call *call)
 {
-	struct eth_u256 price = chain_gas_price(call_chain(call));
+	struct eth_u256 price = head_gas_price(call_head(call));
 
 	return quantity(call, &price);
 }
@@ -70,12 +70,13 @@ enum lookup begin_priority_fee(struct call *call)
 
 enum lookup begin_base_fee(struct call *call)
 {
-	return quantity(call, &call_chain(call)->header.base_fee);
+	return quantity(call, &call_head(call)->header.base_fee);
 }
 
 enum lookup begin_blob_base_fee(struct call *call)
 {
-	return quantity_u64(call, chain_blob_base_fee(call_chain(call)));
+	return quantity_u64(call,
+			    head_blob_base_fee(call_head(call), call_chain(call)->chain_id));
 }
 
 enum lookup begin_client_version(struct call *call)

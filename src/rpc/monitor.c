@@ -206,7 +206,7 @@ void monitor_metrics(void *cookie, struct http_exchange *exchange)
 
 	metric(out, "chain_id", "gauge", "The chain.", m->chain->chain_id);
 	metric(out, "pinned_block", "gauge", "Number of the pinned block.",
-	       m->chain->pin.at.number);
+	       m->chain->pinned.block.at.number);
 	put_workers(m, out);
 	put_layers(m, out);
 	put_store(m, out);

@@ -6,10 +6,23 @@ static enum err bad(struct err_detail *message, const char *why)
 	return err_set(message, ERR_INVALID, "%s", why);
 }
 
-static bool is_tag(struct span text)
+static bool is_tag(struct span text, enum block_tag *tag)
 {
-	return span_is(text, "latest") || span_is(text, "pending") || span_is(text, "safe") ||
-	       span_is(text, "finalized");
+	static const struct {
+		const char *name;
+		enum block_tag tag;
+	} tags[] = {{"latest", TAG_LATEST},
+		    {"safe", TAG_SAFE},
+		    {"finalized", TAG_FINALIZED},
+		    {"pending", TAG_PENDING}};
+
+	for (size_t i = 0; i < sizeof tags / sizeof tags[0]; i++) {
+		if (span_is(text, tags[i].name)) {
+			*tag = tags[i].tag;
+			return true;
+		}
+	}
+	return false;
 }
 
 static enum err block_text(struct span text, struct block_param *out,
@@ -17,7 +30,7 @@ static enum err block_text(struct span text, struct block_param *out,
 {
 	struct eth_u256 number;
 
-	if (is_tag(text))
+	if (is_tag(text, &out->tag))
 		return OK;
 	if (span_is(text, "earliest")) {
 		out->kind = BLOCK_NUMBER;
@@ -71,7 +84,7 @@ enum err block_param_parse(struct span value, struct block_param *out,
 {
 	struct span text;
 
-	*out = (struct block_param){.kind = BLOCK_PINNED};
+	*out = (struct block_param){.kind = BLOCK_TAG};
 	if (value.ptr == NULL || json_type(value) == JSON_NULL)
 		return OK;
 	if (json_type(value) == JSON_OBJECT)

@@ -11,11 +11,14 @@
 #include "base/json.h"
 #include "rpc/method.h"
 
-enum block_param_kind { BLOCK_PINNED, BLOCK_NUMBER, BLOCK_HASH };
+enum block_param_kind { BLOCK_TAG, BLOCK_NUMBER, BLOCK_HASH };
+/* An omitted parameter is TAG_LATEST. */
+enum block_tag { TAG_LATEST, TAG_SAFE, TAG_FINALIZED, TAG_PENDING };
 
-/* All tags but "earliest" mean the pinned block, as does an omitted parameter. */
+/* Pinned, all tags but "earliest" mean the pinned block. */
 struct block_param {
 	enum block_param_kind kind;
+	enum block_tag tag;	 /* BLOCK_TAG */
 	uint64_t number;	 /* BLOCK_NUMBER; "earliest" is 0 */
 	struct eth_bytes32 hash; /* BLOCK_HASH */
 	bool require_canonical;	 /* EIP-1898 */

@@ -90,7 +90,7 @@ static bool is_given(const struct call *call, const char *name, struct span *val
 static bool range_end(struct call *call, const char *name, uint64_t *number)
 {
 	struct err_detail why = {"not a number or a tag"};
-	struct block_param param = {.kind = BLOCK_PINNED};
+	struct block_param param = {.kind = BLOCK_TAG};
 	struct span value;
 
 	if (is_given(call, name, &value) &&
@@ -100,7 +100,7 @@ static bool range_end(struct call *call, const char *name, uint64_t *number)
 			   why.text);
 		return false;
 	}
-	*number = param.kind == BLOCK_NUMBER ? param.number : call_chain(call)->pin.at.number;
+	*number = param.kind == BLOCK_NUMBER ? param.number : call_head(call)->block.at.number;
 	return true;
 }
 
@@ -128,7 +128,7 @@ static enum lookup range_of_hash(struct call *call, struct span hash)
 
 static enum lookup begin_range(struct call *call, bool from_is_latest)
 {
-	uint64_t pin = call_chain(call)->pin.at.number;
+	uint64_t pin = call_head(call)->block.at.number;
 	struct range range = {0};
 	struct span hash, from;
 

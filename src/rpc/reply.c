@@ -254,7 +254,7 @@ static enum lookup step_taken(struct call *call)
 /* Whether the reply's block is above the pinned one; by what the answer says of itself. */
 static bool reply_is_above(struct call *call)
 {
-	uint64_t pin = call_chain(call)->pin.at.number;
+	uint64_t pin = call_head(call)->block.at.number;
 	struct block_header header;
 	uint64_t number;
 	bool prague;
@@ -387,7 +387,7 @@ enum lookup step_reply(struct call *call)
 	if (err != OK)
 		return compose_failed(call, err);
 	if (call->method->keep != KEEP_NOTHING && use_reply(call, call->key)) {
-		if (call->reply.block_number > call_chain(call)->pin.at.number)
+		if (call->reply.block_number > call_head(call)->block.at.number)
 			return call_above_pin(call);
 		return use_result(call);
 	}

@@ -145,6 +145,11 @@ const struct chain *call_chain(const struct call *call)
 	return call->request->pool->chain;
 }
 
+const struct head *call_head(const struct call *call)
+{
+	return &call_chain(call)->pinned;
+}
+
 struct stack_view *call_view(const struct call *call)
 {
 	return call->request->pool->view;

@@ -12,7 +12,7 @@ static enum lookup step_tx(struct call *call)
 		return compose_failed(call, err);
 	if (!use_reply(call, call->key)) {
 		struct span absent = absent_key(call_arena(call), call->key, call_chain(call));
-		if (!call_chain(call)->pin.final || !use_reply(call, absent)) {
+		if (!call_head(call)->block.final || !use_reply(call, absent)) {
 			/* To a node, null means "not known here". Offline that is the truth,
 			 * and it is what fork nodes need: they ask for the hashes of the
 			 * transactions that they were just sent, and nobody can have asked for
@@ -22,7 +22,7 @@ static enum lookup step_tx(struct call *call)
 			return ask(call, hash_at);
 		}
 	}
-	if (call->reply.block_number > call_chain(call)->pin.at.number)
+	if (call->reply.block_number > call_head(call)->block.at.number)
 		return call_above_pin(call);
 	return call_text(call, call->reply.json);
 }
@@ -48,7 +48,7 @@ static enum lookup use_tx(struct call *call, struct span json)
 	uint64_t number;
 
 	if (json_type(json) != JSON_OBJECT || !tx_block_number(json, &number) ||
-	    number > call_chain(call)->pin.at.number)
+	    number > call_head(call)->block.at.number)
 		return tx_absent(call);
 	call->block.at.number = number;
 	call->block.final = chain_is_final(call_chain(call), number);

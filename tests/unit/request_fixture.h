@@ -116,12 +116,12 @@ static inline void rig_start(fake_fork_answer_fn *node)
 {
 	memset(&rig, 0, sizeof rig);
 	rig.chain.chain_id = 1;
-	rig.chain.pin.at.number = PIN;
-	rig.chain.pin.at.hash = hash_of(PIN);
-	rig.chain.pin.at.by_hash = true;
+	rig.chain.pinned.block.at.number = PIN;
+	rig.chain.pinned.block.at.hash = hash_of(PIN);
+	rig.chain.pinned.block.at.by_hash = true;
 	rig.chain.finalized = FINAL;
-	rig.chain.header.has = HEADER_BASE_FEE;
-	rig.chain.header.base_fee = eth_u256_from_u64(0x10);
+	rig.chain.pinned.header.has = HEADER_BASE_FEE;
+	rig.chain.pinned.header.base_fee = eth_u256_from_u64(0x10);
 	snprintf(rig.chain.client_version, sizeof rig.chain.client_version, "forkcache/test");
 	const struct stack_config config = {
 		.memory_bytes = 4u << 20, .keep = keep_store, .cookie = &rig.chain};

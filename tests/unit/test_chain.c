@@ -97,21 +97,21 @@ static void what_every_chain_has_must_be_there(void **state)
 
 static void the_gas_price_is_the_base_fee_and_a_tip(void **state)
 {
-	struct chain chain = {0};
+	struct head head = {0};
 
 	(void)state;
-	struct eth_u256 price = chain_gas_price(&chain);
+	struct eth_u256 price = head_gas_price(&head);
 	assert_int_equal(be64_get(price.bytes + 24), 1000000000);
-	chain.header.has = HEADER_BASE_FEE;
-	chain.header.base_fee = eth_u256_from_u64(UINT64_MAX);
-	price = chain_gas_price(&chain);
+	head.header.has = HEADER_BASE_FEE;
+	head.header.base_fee = eth_u256_from_u64(UINT64_MAX);
+	price = head_gas_price(&head);
 	assert_int_equal(be64_get(price.bytes + 24), 999999999);
 	assert_int_equal(be64_get(price.bytes + 16), 1);
 	assert_int_equal(be64_get(price.bytes + 8), 0);
 	/* 0x00ff…ff + 0x3b9aca00 */
-	memset(chain.header.base_fee.bytes + 1, 0xff, 31);
-	chain.header.base_fee.bytes[0] = 0;
-	price = chain_gas_price(&chain);
+	memset(head.header.base_fee.bytes + 1, 0xff, 31);
+	head.header.base_fee.bytes[0] = 0;
+	price = head_gas_price(&head);
 	assert_int_equal(price.bytes[0], 1);
 	assert_int_equal(price.bytes[1], 0);
 	assert_int_equal(be64_get(price.bytes + 24), 0x3b9ac9ff);
@@ -148,17 +148,17 @@ static void the_blob_fee_is_that_of_the_eip(void **state)
 		{true, UINT64_C(3) << 52, UINT64_MAX},
 		{true, UINT64_MAX, UINT64_MAX},
 	};
-	struct chain chain = {0};
+	struct head head = {0};
 
 	(void)state;
-	assert_int_equal(chain_blob_base_fee(&chain), 1);
-	chain.header.excess_blob_gas = 100000000;
-	assert_int_equal(chain_blob_base_fee(&chain), 1); /* not of this header */
-	chain.header.has = HEADER_EXCESS_BLOB_GAS;
+	assert_int_equal(head_blob_base_fee(&head, 0), 1);
+	head.header.excess_blob_gas = 100000000;
+	assert_int_equal(head_blob_base_fee(&head, 0), 1); /* not of this header */
+	head.header.has = HEADER_EXCESS_BLOB_GAS;
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		chain.is_prague = rows[i].prague;
-		chain.header.excess_blob_gas = rows[i].excess;
-		assert_true(chain_blob_base_fee(&chain) == rows[i].fee);
+		head.is_prague = rows[i].prague;
+		head.header.excess_blob_gas = rows[i].excess;
+		assert_true(head_blob_base_fee(&head, 0) == rows[i].fee);
 	}
 }
 
@@ -175,19 +175,17 @@ static void the_blob_fee_knows_the_forks_of_its_chain(void **state)
 		{11155111, 1761607008, 5209}, {560048, 1762955543, 159773},
 		{560048, 1762955544, 5209},   {31337, 1767747671, 470442149},
 	};
-	struct chain chain = {.is_prague = true};
+	struct head head = {.is_prague = true};
 
 	(void)state;
-	chain.header.has = HEADER_EXCESS_BLOB_GAS;
-	chain.header.excess_blob_gas = 100000000;
+	head.header.has = HEADER_EXCESS_BLOB_GAS;
+	head.header.excess_blob_gas = 100000000;
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		chain.chain_id = rows[i].chain_id;
-		chain.header.timestamp = rows[i].timestamp;
-		assert_int_equal(chain_blob_base_fee(&chain), rows[i].fee);
+		head.header.timestamp = rows[i].timestamp;
+		assert_int_equal(head_blob_base_fee(&head, rows[i].chain_id), rows[i].fee);
 	}
-	chain.header.excess_blob_gas = UINT64_C(45) * 11684671 - 1;
-	chain.chain_id = 1;
-	assert_true(chain_blob_base_fee(&chain) == UINT64_MAX);
+	head.header.excess_blob_gas = UINT64_C(45) * 11684671 - 1;
+	assert_true(head_blob_base_fee(&head, 1) == UINT64_MAX);
 }
 
 static void finality_is_a_number(void **state)

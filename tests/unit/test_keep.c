@@ -36,8 +36,8 @@ static int setup(void **state)
 	(void)state;
 	memset(&rig, 0, sizeof rig);
 	rig.chain = (struct chain){.chain_id = 1, .finalized = FINAL};
-	rig.chain.pin.at.number = PIN;
-	rig.chain.pin.at.hash = hash_of(PIN);
+	rig.chain.pinned.block.at.number = PIN;
+	rig.chain.pinned.block.at.hash = hash_of(PIN);
 	const struct stack_config config = {
 		.memory_bytes = 4u << 20, .keep = keep_store, .cookie = &rig.chain};
 	arena_init(&rig.arena, 1 << 20);
@@ -284,12 +284,12 @@ static void transactions_are_kept_when_final(void **state)
 	accepted(&keep, KEY "0", "null", false);
 	absent = absent_key(&rig.arena, SPAN(KEY "0"), &rig.chain);
 	assert_int_equal(stack_get_reply(rig.view, absent, &reply), MISS);
-	rig.chain.pin.final = true;
+	rig.chain.pinned.block.final = true;
 	accepted(&keep, KEY "0", "null", false);
 	assert_int_equal(stack_get_reply(rig.view, absent, &reply), HIT);
 	assert_span(reply.json, "null");
 	reply_release(&reply);
-	rig.chain.pin.at.hash = hash_of(PIN + 1);
+	rig.chain.pinned.block.at.hash = hash_of(PIN + 1);
 	absent = absent_key(&rig.arena, SPAN(KEY "0"), &rig.chain);
 	assert_int_equal(stack_get_reply(rig.view, absent, &reply), MISS);
 }
@@ -422,9 +422,9 @@ static void the_pinned_header_is_kept_without_a_disk(void **state)
 	struct eth_bytes32 hash;
 
 	(void)state;
-	rig.chain.header.number = PIN;
-	rig.chain.header.hash = hash_of(PIN);
-	rig.chain.pin.final = true;
+	rig.chain.pinned.header.number = PIN;
+	rig.chain.pinned.header.hash = hash_of(PIN);
+	rig.chain.pinned.block.final = true;
 	keep_pinned_header(&rig.chain, rig.stack, NULL, SPAN("{}"));
 	assert_int_equal(stack_get_binding(rig.view, PIN, &hash), HIT);
 	assert_true(is_kept("1:eth_getBlockByHash[\"0x00000000000000000000000000000000000000000"

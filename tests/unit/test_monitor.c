@@ -54,7 +54,7 @@ static int setup(void **state)
 		atomic_store(&requests.by_method[i], i + 1);
 	assert_ok(stack_new(&config, &rig.stack));
 	rig.chain.chain_id = 1;
-	rig.chain.pin.at.number = 1000;
+	rig.chain.pinned.block.at.number = 1000;
 	rig.monitor.stack = rig.stack;
 	rig.monitor.fork = (struct fork *)&rig;
 	rig.monitor.chain = &rig.chain;

@@ -45,7 +45,7 @@ static void nothing_is_no_arguments(void **state)
 	for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
 		parses("eth_chainId", forms[i]);
 		assert_int_equal(params.n, 0);
-		assert_int_equal(params.block.kind, BLOCK_PINNED);
+		assert_int_equal(params.block.kind, BLOCK_TAG);
 	}
 	refuses("eth_chainId", "{}", "non-array args");
 	refuses("eth_chainId", "\"x\"", "non-array args");
@@ -63,7 +63,7 @@ static void absent_and_null_are_the_same(void **state)
 	refuses("eth_getStorageAt", "[" ADDRESS ",null,\"latest\"]",
 		"missing value for required argument 1");
 	parses("eth_getStorageAt", "[" ADDRESS ",\"0x1\",null]");
-	assert_int_equal(params.block.kind, BLOCK_PINNED);
+	assert_int_equal(params.block.kind, BLOCK_TAG);
 	assert_null(params.raw[2].ptr);
 	parses("eth_getBlockByNumber", "[\"0x1\",null]");
 	assert_false(params.flag);
@@ -92,14 +92,35 @@ static void block_is_not(const char *text, const char *why)
 	assert_string_equal(message.text, why);
 }
 
+static void tag_is(const char *text, enum block_tag tag)
+{
+	struct err_detail why;
+	struct block_param block;
+
+	assert_ok(block_param_parse(span_of(text), &block, &why));
+	assert_int_equal(block.kind, BLOCK_TAG);
+	assert_int_equal(block.tag, tag);
+}
+
+static void all_tags(void **state)
+{
+	(void)state;
+	tag_is("null", TAG_LATEST);
+	tag_is("\"latest\"", TAG_LATEST);
+	tag_is("\"safe\"", TAG_SAFE);
+	tag_is("\"finalized\"", TAG_FINALIZED);
+	tag_is("\"pending\"", TAG_PENDING);
+	tag_is("{\"blockNumber\":\"safe\"}", TAG_SAFE);
+}
+
 static void all_forms_of_a_block(void **state)
 {
 	(void)state;
-	block_is("\"latest\"", BLOCK_PINNED, 0);
-	block_is("\"pending\"", BLOCK_PINNED, 0);
-	block_is("\"safe\"", BLOCK_PINNED, 0);
-	block_is("\"finalized\"", BLOCK_PINNED, 0);
-	block_is("null", BLOCK_PINNED, 0);
+	block_is("\"latest\"", BLOCK_TAG, 0);
+	block_is("\"pending\"", BLOCK_TAG, 0);
+	block_is("\"safe\"", BLOCK_TAG, 0);
+	block_is("\"finalized\"", BLOCK_TAG, 0);
+	block_is("null", BLOCK_TAG, 0);
 	block_is("\"earliest\"", BLOCK_NUMBER, 0);
 	block_is("\"0x0\"", BLOCK_NUMBER, 0);
 	block_is("\"0x64\"", BLOCK_NUMBER, 100);
@@ -109,7 +130,7 @@ static void all_forms_of_a_block(void **state)
 	block_is(HASH_OF("00ff"), BLOCK_HASH, 0xff);
 	block_is(HASH_OF("00FF"), BLOCK_HASH, 0xff);
 	block_is("{\"blockNumber\":\"0x64\"}", BLOCK_NUMBER, 100);
-	block_is("{\"blockNumber\":\"latest\"}", BLOCK_PINNED, 0);
+	block_is("{\"blockNumber\":\"latest\"}", BLOCK_TAG, 0);
 	block_is("{\"blockHash\":" HASH_OF("0064") "}", BLOCK_HASH, 100);
 	block_is("{\"blockHash\":null,\"blockNumber\":\"0x1\"}", BLOCK_NUMBER, 1);
 	block_is_not("\"0x8000000000000000\"", "block number larger than int64");
@@ -154,7 +175,7 @@ static void a_number_is_no_hash(void **state)
 	refuses("eth_getBlockByNumber", "[{\"blockNumber\":\"0x1\"},false]",
 		"invalid argument 0: a block number or a tag is wanted here");
 	parses("eth_getBlockByNumber", "[\"finalized\",false]");
-	assert_int_equal(params.block.kind, BLOCK_PINNED);
+	assert_int_equal(params.block.kind, BLOCK_TAG);
 }
 
 static void texts_of_hex(void **state)
@@ -253,6 +274,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_no_arguments),
 		cmocka_unit_test(absent_and_null_are_the_same),
+		cmocka_unit_test(all_tags),
 		cmocka_unit_test(all_forms_of_a_block),
 		cmocka_unit_test(require_canonical_is_a_boolean),
 		cmocka_unit_test(a_number_is_no_hash),

@@ -166,7 +166,7 @@ static void transactions_are_bound_to_their_block(void **state)
 	const char *absent = CALL("eth_getTransactionByHash", "[\"0x" ZEROS_58 "00dead\"]");
 	assert_int_equal(expect(absent, RESULT("null")), 1);
 	assert_int_equal(expect(absent, RESULT("null")), 1);
-	rig.chain.pin.final = true;
+	rig.chain.pinned.block.final = true;
 	assert_int_equal(expect(absent, RESULT("null")), 1);
 	assert_int_equal(expect(absent, RESULT("null")), 0);
 }

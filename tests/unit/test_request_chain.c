@@ -341,13 +341,13 @@ static void receipts_are_polled(void **state)
 	const char *body = CALL("eth_getTransactionReceipt", "[" H("0000a1") "]");
 
 	(void)state;
-	rig.chain.pin.final = true;
+	rig.chain.pinned.block.final = true;
 	say(0, "eth_getTransactionReceipt", "null");
 	assert_int_equal(expect(body, RESULT("null")), 1);
 	for (unsigned i = 0; i < 3; i++)
 		assert_int_equal(expect(body, RESULT("null")), 0);
 	/* Under another pinned block it is asked for again. */
-	rig.chain.pin.at.hash = hash_of(PIN + 1);
+	rig.chain.pinned.block.at.hash = hash_of(PIN + 1);
 	assert_int_equal(expect(body, RESULT("null")), 1);
 }
 
