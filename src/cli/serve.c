@@ -3,6 +3,7 @@
 #include "base/version.h"
 #include "cli/options.h"
 #include "fork/block_spec.h"
+#include "rpc/heads.h"
 #include "rpc/keep.h"
 #include "rpc/monitor.h"
 #include <errno.h>
@@ -27,6 +28,7 @@ struct service {
 	struct stack *stack;
 	struct fork *fork;
 	struct chain chain;
+	struct heads *heads; /* following */
 	struct monitor monitor;
 	struct http_route routes[ROUTES];
 	struct server_config server;
@@ -68,14 +70,15 @@ static enum err offline_chain_id(struct service *s, struct err_detail *detail)
 static enum err offline_block(struct service *s, struct store_reader *reader,
 			      struct eth_bytes32 *hash, struct err_detail *detail)
 {
+	const char *text = s->options.fork_block != NULL ? s->options.fork_block : "latest";
 	struct block_spec spec;
-	enum err err = block_spec_parse(s->options.fork_block, &spec);
+	enum err err = block_spec_parse(text, &spec);
 
 	if (err != OK || spec.kind == BLOCK_SPEC_TAG)
 		return err_set(detail, ERR_CONFIG,
 			       "--offline needs --fork-block with a number or a hash: nobody "
 			       "can be asked what \"%s\" is",
-			       s->options.fork_block);
+			       text);
 	*hash = spec.hash;
 	if (spec.kind == BLOCK_SPEC_HASH)
 		return OK;
@@ -178,6 +181,19 @@ static enum err start_fork(struct service *s, struct err_detail *detail)
 	return err;
 }
 
+/* Without --fork-block. What a development node is told to do, its clients expect to see. */
+static enum err follow(struct service *s, struct err_detail *detail)
+{
+	enum err err =
+		heads_new(&s->chain, s->chain.keep_nothing ? 0 : HEADS_AGE_US, &s->heads);
+
+	if (err != OK)
+		return err_set(detail, err, "out of memory");
+	heads_begin(s->heads, &s->chain.pinned);
+	s->chain.heads = s->heads;
+	return OK;
+}
+
 static enum err chain_from_upstreams(struct service *s, struct err_detail *detail)
 {
 	struct fork_pin pin = {0};
@@ -187,7 +203,10 @@ static enum err chain_from_upstreams(struct service *s, struct err_detail *detai
 		return err;
 	/* It may take long, and leaves nothing to be tidied. */
 	pthread_sigmask(SIG_UNBLOCK, &s->signals, NULL);
-	err = fork_pin(s->fork, s->options.fork_block, &pin, detail);
+	if (s->options.fork_block != NULL)
+		err = fork_pin(s->fork, s->options.fork_block, &pin, detail);
+	else
+		err = fork_follow(s->fork, &pin, detail);
 	pthread_sigmask(SIG_BLOCK, &s->signals, NULL);
 	if (err != OK)
 		return err;
@@ -206,6 +225,8 @@ static enum err chain_from_upstreams(struct service *s, struct err_detail *detai
 		store_use_chain(s->store, s->chain.chain_id);
 		if (!s->chain.keep_nothing)
 			keep_pinned_header(&s->chain, s->stack, s->store, json);
+		if (s->options.fork_block == NULL)
+			err = follow(s, detail);
 	}
 	blob_put(&pin.header_json);
 	return err;
@@ -275,10 +296,6 @@ static enum err check_options(const struct options *o, struct err_detail *detail
 		return err_set(detail, ERR_CONFIG,
 			       "no upstream: give --upstream URL, or --offline to serve only "
 			       "what is cached");
-	if (o->fork_block == NULL)
-		return err_set(detail, ERR_CONFIG,
-			       "--fork-block is needed: a number, a hash, latest, safe or "
-			       "finalized");
 	err = server_is_loopback(o->listen, &loopback, detail);
 	if (err != OK)
 		return err;
@@ -387,6 +404,7 @@ static void shut_down(struct service *s)
 		worker_free(&s->workers[i]);
 	if (s->fork != NULL)
 		fork_stop(&s->fork);
+	heads_free(&s->heads);
 	stack_free(&s->stack);
 	if (s->store != NULL)
 		store_close(&s->store);
@@ -411,8 +429,9 @@ static void announce(const struct service *s)
 
 	with_port(s->options.listen, s->port, address, sizeof address);
 	eth_hex(s->chain.pinned.block.at.hash.bytes, 32, hash);
-	printf("forkcache listening on %s chain %llu block %llu 0x%.64s%s\n", address,
+	printf("forkcache listening on %s chain %llu %s %llu 0x%.64s%s\n", address,
 	       (unsigned long long)s->chain.chain_id,
+	       s->heads != NULL ? "following, head" : "block",
 	       (unsigned long long)s->chain.pinned.block.at.number, hash,
 	       s->options.offline ? " offline" : "");
 	fflush(stdout);

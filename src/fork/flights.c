@@ -98,7 +98,7 @@ static bool same_question(const struct fork_question *a, const struct fork_quest
 		return a->may_join && b->may_join && span_equal(a->method, b->method) &&
 		       span_equal(a->tag, b->tag) &&
 		       (a->tag.len || span_equal(a->params, b->params)) &&
-		       a->null_allowed == b->null_allowed;
+		       a->null_allowed == b->null_allowed && a->guarded == b->guarded;
 	return a->block.number == b->block.number && a->block.by_hash == b->block.by_hash &&
 	       eth_bytes32_equal(&a->block.hash, &b->block.hash) &&
 	       memcmp(&a->address, &b->address, sizeof a->address) == 0 &&
@@ -345,7 +345,9 @@ void flight_fail(struct flight *flight, enum err err)
 	table_remove(&fork->flights, flight);
 	while ((op = flight->followers)) {
 		struct err_detail detail;
-		struct fork_answer answer = {.err = err, .detail = detail.text};
+		struct fork_answer answer = {.err = err,
+					     .detail = detail.text,
+					     .lacks = flight->last.verdict == VERDICT_LACKS};
 		retry_detail(flight, now - op->submitted_us, &detail);
 		unfollow(fork, op);
 		op_answer(op, &answer);

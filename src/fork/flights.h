@@ -60,6 +60,12 @@ struct flight {
 	char bytes[];
 };
 
+/* Whether the question names its block by hash, in a form that an upstream may refuse. */
+static inline bool question_by_hash(const struct fork_question *q)
+{
+	return q->block.by_hash && (q->kind != FORK_CALL || q->by_hash_len > 0);
+}
+
 struct flights {
 	struct flight **buckets;
 	size_t mask, n;

@@ -11,9 +11,9 @@ enum {
 	FIRST_ID_MASK = 0xfffffff, /* ids stay exact in JavaScript for ever */
 };
 
-/* One fork_pin at a time; lives on its caller's stack. */
+/* One fork_pin or fork_follow at a time; lives on its caller's stack. */
 struct pin_command {
-	const char *spec;
+	const char *spec; /* NULL: follow */
 	struct fork_pin *out;
 	struct err_detail *detail;
 	bool taken, done;
@@ -60,8 +60,8 @@ static void take_command(struct fork *fork)
 		command_finished(fork, err);
 }
 
-enum err fork_pin(struct fork *fork, const char *spec, struct fork_pin *out,
-		  struct err_detail *detail)
+static enum err run_command(struct fork *fork, const char *spec, struct fork_pin *out,
+			    struct err_detail *detail)
 {
 	struct pin_command command = {.spec = spec, .out = out, .detail = detail};
 	pthread_mutex_lock(&fork->command_lock);
@@ -73,6 +73,17 @@ enum err fork_pin(struct fork *fork, const char *spec, struct fork_pin *out,
 	fork->command = NULL;
 	pthread_mutex_unlock(&fork->command_lock);
 	return command.err;
+}
+
+enum err fork_pin(struct fork *fork, const char *spec, struct fork_pin *out,
+		  struct err_detail *detail)
+{
+	return run_command(fork, spec, out, detail);
+}
+
+enum err fork_follow(struct fork *fork, struct fork_pin *out, struct err_detail *detail)
+{
+	return run_command(fork, NULL, out, detail);
 }
 
 /* ---- stopping ---- */

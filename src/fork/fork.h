@@ -61,6 +61,13 @@ struct fork_question {
 	struct fork_block block;
 	/* FORK_CALL: the method's name, and the params as the JSON text of an array. */
 	struct span method, params;
+	/* FORK_CALL at a block that is not final (block.by_hash): {"blockHash"} stands in
+	 * params, by_hash_len bytes from by_hash_at. An upstream that refuses that form is
+	 * asked by number, between two reads of the block's hash. */
+	uint32_t by_hash_at, by_hash_len;
+	/* FORK_CALL: what params say is only true as long as block is on the chain: always
+	 * between two reads of its hash. */
+	bool guarded;
 	/* FORK_CALL: false for what must not be merged with an equal question. */
 	bool may_join;
 	/* FORK_CALL: a result of null is an answer; else it is a fault of that upstream,
@@ -79,6 +86,8 @@ struct fork_answer {
 	struct eth_bytes32 value; /* big-endian: FORK_BALANCE, FORK_NONCE, FORK_SLOT */
 	struct blob *blob;	  /* FORK_CODE, FORK_CALL; borrowed, blob_get to keep */
 	const char *detail;	  /* "" when there is none; borrowed */
+	/* The upstreams do not have the block, or not under that hash (any more). */
+	bool lacks;
 	/* The answering upstream is a development node that was not declared trustworthy:
 	 * nothing of it may be stored. */
 	bool do_not_store;
@@ -115,7 +124,7 @@ struct fork_config {
 	void *cookie;
 };
 
-/* What the upstreams agree on, and the block that the fork is pinned to. */
+/* What the upstreams agree on, and the block that the fork is pinned to, or the head. */
 struct fork_pin {
 	uint64_t chain_id;
 	struct fork_block block;  /* by_hash set unless it is final */
@@ -135,11 +144,15 @@ enum err fork_start(const struct fork_config *config, struct fork **out,
  * 0x number, a 32-byte 0x hash, "latest", "safe" or "finalized". Every upstream that can be
  * reached must agree on chain id, number and hash (ERR_CONFIG names the two that do not);
  * one that cannot be reached now is checked the same way before it is first used.
- * Finality: the upstream's "finalized" tag, or 128 blocks below its head where it has none
- * (the safe depth EDR uses for chains it does not know).
+ * Finality: the upstream's "finalized" tag, or, where it has none, so many blocks below its
+ * head as finality.h says.
  */
 enum err fork_pin(struct fork *fork, const char *spec, struct fork_pin *out,
 		  struct err_detail *detail) WARN_UNUSED;
+/* The same for a fork that follows the chain: out has the head of now, and what the upstreams
+ * have to agree on is the highest final block. */
+enum err fork_follow(struct fork *fork, struct fork_pin *out,
+		     struct err_detail *detail) WARN_UNUSED;
 /* Ports must have been closed. Requests in flight get two seconds to land (they are paid
  * for), then the thread ends. */
 void fork_stop(struct fork **fork);

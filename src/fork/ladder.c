@@ -12,8 +12,8 @@ static bool is_state(const struct flight *flight)
 /* Asked by number between two reads of the block. */
 static bool needs_guards(const struct upstream *u, const struct flight *flight)
 {
-	return is_state(flight) && flight->question.block.by_hash &&
-	       u->block_hash.state == CAPABILITY_NO;
+	const struct fork_question *q = &flight->question;
+	return q->guarded || (question_by_hash(q) && u->block_hash.state == CAPABILITY_NO);
 }
 
 static bool same_block(const struct fork_block *a, const struct fork_block *b)
@@ -209,6 +209,21 @@ static void write_block(struct buf *body, const struct request *r,
 	buf_char(body, '}');
 }
 
+/* As they are, or with the block's number where its hash stands. */
+static void write_params(struct buf *body, const struct request *r,
+			 const struct fork_question *q)
+{
+	const size_t from = q->by_hash_at, to = from + q->by_hash_len;
+	if (!question_by_hash(q)) {
+		buf_span(body, q->params);
+		return;
+	}
+	REQUIRE(to <= q->params.len);
+	buf_append(body, q->params.ptr, from);
+	write_block(body, r, &q->block);
+	buf_append(body, q->params.ptr + to, q->params.len - to);
+}
+
 static void write_one(struct buf *body, const struct request *r, const struct flight *flight)
 {
 	static const char *const methods[] = {
@@ -221,7 +236,7 @@ static void write_one(struct buf *body, const struct request *r, const struct fl
 	if (q->kind == FORK_CALL) {
 		buf_json_string(body, q->method);
 		buf_text(body, ",\"params\":");
-		buf_span(body, q->params);
+		write_params(body, r, q);
 		return;
 	}
 	buf_printf(body, "\"%s\",\"params\":[", methods[q->kind]);

@@ -2,18 +2,18 @@
 #include "fork/pin.h"
 #include "base/json.h"
 #include "fork/block_spec.h"
+#include "fork/finality.h"
 #include "fork/fork_impl.h"
 #include "fork/retry.h"
 #include <stdio.h>
 
 enum {
 	TRIES_MAX = 5,
-	/* The safe depth that EDR takes for chains that it does not know. */
-	FINAL_DEPTH = 128,
 };
 
 static void resolve(void *cookie);
 static void finality(void *cookie);
+static void final_hash(void *cookie);
 static void head(void *cookie);
 static void verify(void *cookie);
 
@@ -63,7 +63,7 @@ static void end(struct pin *pin, enum err err)
 	loop_timer_cancel(fork->loop, &pin->timer);
 	pin->running = false;
 	if (err == OK) {
-		fork->pinned_block = pin->out->block;
+		fork->pinned_block = pin->agreed;
 		fork->pinned = true;
 	} else {
 		blob_put(&pin->out->header_json);
@@ -120,8 +120,8 @@ static void got_verified(void *cookie, struct span result, const struct failure 
 	if (failure->verdict != VERDICT_OK && repeat(pin, verify, failure))
 		return;
 	if (failure->verdict == VERDICT_OK && probe_block(result, &number, &hash) &&
-	    number == pin->out->block.number) {
-		if (!eth_bytes32_equal(&hash, &pin->out->block.hash)) {
+	    number == pin->agreed.number) {
+		if (!eth_bytes32_equal(&hash, &pin->agreed.hash)) {
 			end(pin, err_set(pin->detail, ERR_CONFIG,
 					 "upstreams %s and %s do not agree on block %llu: "
 					 "different hashes",
@@ -148,8 +148,48 @@ static void verify(void *cookie)
 		done(pin);
 		return;
 	}
-	params_number(pin, pin->out->block.number);
+	params_number(pin, pin->agreed.number);
 	ask(pin, u, "eth_getBlockByNumber", got_verified);
+}
+
+/* What is final is known. */
+static void agree(struct pin *pin)
+{
+	pin->tries = 0;
+	pin->at = pin->fork->upstreams;
+	if (pin->follows) {
+		final_hash(pin);
+		return;
+	}
+	pin->agreed = pin->out->block;
+	verify(pin);
+}
+
+static void got_final_hash(void *cookie, struct span result, const struct failure *failure)
+{
+	struct pin *pin = cookie;
+	if (failure->verdict != VERDICT_OK) {
+		if (!repeat(pin, final_hash, failure))
+			end_failed(pin, failure);
+		return;
+	}
+	if (!probe_block(result, &pin->agreed.number, &pin->agreed.hash) ||
+	    pin->agreed.number != pin->out->finalized) {
+		end(pin, err_set(pin->detail, ERR_BAD_ANSWER,
+				 "upstream %s answered with another block than asked for",
+				 pin->first->host));
+		return;
+	}
+	pin->tries = 0;
+	pin->at = pin->fork->upstreams;
+	verify(pin);
+}
+
+static void final_hash(void *cookie)
+{
+	struct pin *pin = cookie;
+	params_number(pin, pin->out->finalized);
+	ask(pin, pin->first, "eth_getBlockByNumber", got_final_hash);
 }
 
 static void got_head(void *cookie, struct span result, const struct failure *failure)
@@ -160,11 +200,11 @@ static void got_head(void *cookie, struct span result, const struct failure *fai
 	if (failure->verdict != VERDICT_OK && repeat(pin, head, failure))
 		return;
 	if (failure->verdict == VERDICT_OK && json_string_plain(result, &text) &&
-	    eth_quantity_u64(text, &number) == OK && number > FINAL_DEPTH)
-		pin->out->finalized = number - FINAL_DEPTH;
-	pin->tries = 0;
-	pin->at = pin->fork->upstreams;
-	verify(pin);
+	    eth_quantity_u64(text, &number) == OK) {
+		uint64_t depth = finality_depth(pin->fork->chain_id);
+		pin->out->finalized = number > depth ? number - depth : 0;
+	}
+	agree(pin);
 }
 
 static void head(void *cookie)
@@ -184,13 +224,12 @@ static void got_finality(void *cookie, struct span result, const struct failure 
 		failure->verdict == VERDICT_UNSUPPORTED || failure->verdict == VERDICT_LACKS;
 	if (failure->verdict != VERDICT_OK && !is_error && repeat(pin, finality, failure))
 		return;
-	pin->tries = 0;
 	if (failure->verdict == VERDICT_OK && probe_block(result, &number, &hash)) {
 		pin->out->finalized = number;
-		pin->at = pin->fork->upstreams;
-		verify(pin);
+		agree(pin);
 		return;
 	}
+	pin->tries = 0;
 	head(pin);
 }
 
@@ -316,7 +355,10 @@ enum err pin_start(struct fork *fork, const char *spec, struct fork_pin *out,
 			    .fn = fn,
 			    .cookie = cookie};
 	pin->until_us = loop_now_us(fork->loop) + (uint64_t)PIN_DEADLINE_MS * 1000;
-	enum err err = parse_spec(pin, spec);
+	pin->follows = spec == NULL;
+	if (pin->follows)
+		pin->spec = "latest";
+	enum err err = parse_spec(pin, pin->spec);
 	if (err != OK)
 		return err;
 	for (size_t i = 0; i < fork->upstreams_n; i++)

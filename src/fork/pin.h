@@ -5,8 +5,10 @@
  *
  * In turn: probe every upstream; take the first that can be reached, in order of
  * preference; resolve the block there; ask for what is final; check the block on the
- * others. What cannot be reached is passed over here and checked before its first use
- * (probe.h). A transient failure is repeated a few times, inside PIN_DEADLINE_MS.
+ * others: that of the fork, or, of a fork that follows the chain, the highest final one,
+ * which no reorganisation can take from them. What cannot be reached is passed over here and
+ * checked before its first use (probe.h). A transient failure is repeated a few times, inside
+ * PIN_DEADLINE_MS.
  */
 #include "fork/fork.h"
 #include "fork/probe.h"
@@ -26,15 +28,16 @@ struct pin {
 	struct upstream *first, *at;
 	const char *method, *spec;
 	char params[128];
-	bool by_hash, by_number;
+	bool by_hash, by_number, follows;
+	struct fork_block agreed; /* the upstreams must have it */
 	uint64_t number;
 	struct eth_bytes32 hash;
 	unsigned tries;
 	uint64_t until_us;
 };
 
-/* Starts; spec, out and detail are borrowed until fn has run. ERR_INVALID: spec names no block;
- * fn never runs. */
+/* Starts; spec NULL: follow. spec, out and detail are borrowed until fn has run. ERR_INVALID:
+ * spec names no block; fn never runs. */
 enum err pin_start(struct fork *fork, const char *spec, struct fork_pin *out,
 		   struct err_detail *detail, pin_fn *fn, void *cookie) WARN_UNUSED;
 /* A probe has ended, one way or the other. */

@@ -92,8 +92,10 @@ static void give_up(struct flight *flight)
 {
 	const enum verdict verdict = flight->last.verdict;
 	if (flight->last_error && verdict != VERDICT_RATE && verdict != VERDICT_REFUSED) {
-		struct fork_answer answer = {
-			.err = ERR_UPSTREAM, .blob = flight->last_error, .detail = ""};
+		struct fork_answer answer = {.err = ERR_UPSTREAM,
+					     .blob = flight->last_error,
+					     .detail = "",
+					     .lacks = verdict == VERDICT_LACKS};
 		flight_answer(flight, &answer);
 		return;
 	}

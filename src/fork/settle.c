@@ -6,6 +6,7 @@
 enum {
 	/* Unusable answers to batches in a row before smaller ones are tried. */
 	BATCH_STRIKES = 2,
+	INVALID_PARAMS = -32602,
 };
 
 /* ---- one flight ---- */
@@ -49,6 +50,18 @@ static void remember_error(const struct upstream *u, struct flight *flight,
 		redact_text(&u->secrets, flight->last_error->bytes, flight->last_error->len);
 }
 
+/* Whether the error may be of {"blockHash"}, which this upstream has not been seen to take. Of
+ * a call only JSON-RPC's "invalid params" is; a number is worth a try whoever is to blame. */
+static bool refuses_form(const struct upstream *u, const struct flight *flight,
+			 const struct outcome *outcome, bool by_hash)
+{
+	if (!by_hash || u->block_hash.state == CAPABILITY_YES)
+		return false;
+	if (flight->question.kind == FORK_CALL)
+		return outcome->code == INVALID_PARAMS;
+	return outcome->failure.verdict == VERDICT_UNSUPPORTED;
+}
+
 /* by_hash: this question named its block by hash in this request. */
 static void settle_error(struct upstream *u, struct flight *flight,
 			 const struct outcome *outcome, bool by_hash)
@@ -61,14 +74,13 @@ static void settle_error(struct upstream *u, struct flight *flight,
 			return;
 		}
 	}
-	if (verdict == VERDICT_ERROR) {
+	if (refuses_form(u, flight, outcome, by_hash)) {
+		ability_refused(&u->block_hash, loop_now_us(u->fork->loop));
+		plan_again(u, flight);
+	} else if (verdict == VERDICT_ERROR) {
 		struct fork_answer answer = {.err = ERR_UPSTREAM,
 					     .blob = blob_get(flight->last_error)};
 		deliver(u, flight, &answer);
-	} else if (verdict == VERDICT_UNSUPPORTED && by_hash &&
-		   u->block_hash.state != CAPABILITY_YES) {
-		ability_refused(&u->block_hash, loop_now_us(u->fork->loop));
-		plan_again(u, flight);
 	} else {
 		retry_flight(flight, u, &outcome->failure);
 	}
@@ -114,8 +126,8 @@ static void deliver_found(struct upstream *u, struct flight *flight)
 static void settle_one(struct request *r, struct flight *flight, struct outcome *outcome)
 {
 	struct upstream *u = r->upstream;
-	const bool by_hash = flight->question.kind != FORK_CALL &&
-			     flight->question.block.by_hash && r->calls[0].kind != CALL_GUARD;
+	const bool by_hash =
+		question_by_hash(&flight->question) && r->calls[0].kind != CALL_GUARD;
 	if (flight->have && by_hash)
 		ability_seen(&u->block_hash);
 	if (flight->have)

@@ -26,6 +26,16 @@ void key_number(struct cell_key *key, uint64_t number)
 	key_add(key, bytes, sizeof bytes);
 }
 
+void key_near(struct cell_key *key, uint64_t epoch, uint64_t number)
+{
+	unsigned char bytes[16];
+
+	be64_put(bytes, epoch);
+	be64_put(bytes + 8, number);
+	*key = (struct cell_key){.kind = CELL_NEAR};
+	key_add(key, bytes, sizeof bytes);
+}
+
 void key_hash(struct cell_key *key, const struct eth_bytes32 *hash)
 {
 	*key = (struct cell_key){.kind = CELL_NUMBER};

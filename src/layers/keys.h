@@ -10,7 +10,8 @@ enum cell_kind {
 	CELL_CODE_HASH,
 	CELL_SLOT,
 	CELL_BINDING,
-	CELL_NUMBER
+	CELL_NUMBER,
+	CELL_NEAR
 };
 
 /* Blob keys start with one of these, so that a code hash is never taken for a request. */
@@ -22,5 +23,7 @@ void key_fact(struct cell_key *key, enum cell_kind kind, const struct eth_bytes3
 	      const struct eth_address *address, const struct eth_bytes32 *slot);
 /* CELL_BINDING: the canonical hash of a number. */
 void key_number(struct cell_key *key, uint64_t number);
+/* CELL_NEAR: the hash of a number that is not final, as of an epoch. */
+void key_near(struct cell_key *key, uint64_t epoch, uint64_t number);
 /* CELL_NUMBER: the number of a block. */
 void key_hash(struct cell_key *key, const struct eth_bytes32 *hash);

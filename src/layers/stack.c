@@ -24,6 +24,7 @@ struct stack_view {
 	struct memcache_reader *memory;
 	struct store_reader *disk; /* NULL without a store */
 	struct fork_port *port;	   /* NULL: offline */
+	struct loop *loop;
 	struct loop_hook turn_end;
 	struct buf key; /* scratch for blob keys */
 };
@@ -90,6 +91,7 @@ enum err stack_view_new(struct stack *stack, struct fork *fork, struct loop *loo
 	if (view == NULL)
 		return ERR_NOMEM;
 	view->stack = stack;
+	view->loop = loop;
 	buf_init(&view->key, REQUEST_MAX_BYTES + 1);
 	err = memcache_reader_new(stack->memory, &view->memory);
 	if (err != OK)
@@ -137,6 +139,16 @@ void stack_turn_end(struct stack_view *view)
 bool stack_is_offline(const struct stack_view *view)
 {
 	return view->port == NULL;
+}
+
+struct stack *stack_of(const struct stack_view *view)
+{
+	return view->stack;
+}
+
+uint64_t stack_now_us(const struct stack_view *view)
+{
+	return loop_now_us(view->loop);
 }
 
 /* ---- keys ---- */
@@ -324,7 +336,8 @@ static bool reply_open(struct blob *blob, struct reply *out)
 	if (!CHECK(blob->len > REPLY_HEAD_BYTES))
 		return false;
 	out->blob = blob;
-	out->block_number = be64_get(blob->bytes);
+	out->block_number = be64_get(blob->bytes) & ~REPLY_UNSETTLED;
+	out->unsettled = (be64_get(blob->bytes) & REPLY_UNSETTLED) != 0;
 	out->json = (struct span){(const char *)blob->bytes + REPLY_HEAD_BYTES,
 				  blob->len - REPLY_HEAD_BYTES};
 	return true;
@@ -384,6 +397,17 @@ enum lookup stack_get_binding(struct stack_view *view, uint64_t number,
 	return HIT;
 }
 
+enum lookup stack_get_near(struct stack_view *view, uint64_t epoch, uint64_t number,
+			   struct eth_bytes32 *hash)
+{
+	struct cell_key key;
+
+	if (view->stack->bypass)
+		return MISS;
+	key_near(&key, epoch, number);
+	return cell_get(view, &key, hash);
+}
+
 enum lookup stack_get_number(struct stack_view *view, const struct eth_bytes32 *hash,
 			     uint64_t *number)
 {
@@ -441,6 +465,21 @@ void stack_keep_header(struct stack *stack, const struct block_header *header, b
 	memcache_cell_put(stack->memory, &key, &header->hash);
 	if (stack->store != NULL)
 		store_put_binding(stack->store, header->number, &header->hash);
+}
+
+void stack_keep_near(struct stack *stack, uint64_t epoch, uint64_t number,
+		     const struct eth_bytes32 *hash)
+{
+	struct cell_key key;
+
+	key_near(&key, epoch, number);
+	memcache_cell_put(stack->memory, &key, hash);
+}
+
+void stack_keep_finalized(struct stack *stack, uint64_t number)
+{
+	if (stack->store != NULL)
+		store_put_finalized(stack->store, number);
 }
 
 static void keep_cell(struct stack *stack, enum cell_kind kind, const struct eth_bytes32 *block,

@@ -53,9 +53,14 @@ struct fact {
 /* In the store: the block number, big-endian, before the JSON text. */
 #define REPLY_HEAD_BYTES 8
 
+/* In that number, of a block that was not final: whoever reads the reply has to see whether
+ * its block is still on the chain. */
+#define REPLY_UNSETTLED (UINT64_C(1) << 63)
+
 /* A kept reply: the JSON text and the block that it belongs to (0: none). */
 struct reply {
 	uint64_t block_number;
+	bool unsettled;
 	struct span json;  /* inside blob */
 	struct blob *blob; /* borrowed until stack_turn_end, unless blob_ref holds it */
 	struct blob *blob_ref;
@@ -115,6 +120,10 @@ void reply_release(struct reply *reply);
 /* The canonical hash of a number, if it is known to be final; its header by hash. */
 enum lookup stack_get_binding(struct stack_view *view, uint64_t number,
 			      struct eth_bytes32 *hash);
+/* The hash of a number that is not final, as far as known: an epoch is a time during which
+ * the head only grew (struct head); in memory only. */
+enum lookup stack_get_near(struct stack_view *view, uint64_t epoch, uint64_t number,
+			   struct eth_bytes32 *hash);
 enum lookup stack_get_number(struct stack_view *view, const struct eth_bytes32 *hash,
 			     uint64_t *number);
 
@@ -128,14 +137,22 @@ enum lookup stack_fetch_call(struct stack_view *view, const struct fork_question
 			     fork_done_fn *done, void *cookie, struct fork_op **op,
 			     enum err *err);
 bool stack_is_offline(const struct stack_view *view);
+struct stack *stack_of(const struct stack_view *view);
+/* loop_now_us of the view's loop. */
+uint64_t stack_now_us(const struct stack_view *view);
 
-/* What a keep function may do; any thread. block_number 0: of no block. */
+/* What a keep function may do; any thread. block_number 0: of no block; it may bear
+ * REPLY_UNSETTLED. */
 void stack_keep_reply(struct stack *stack, struct span request, uint64_t block_number,
 		      struct span json);
 /* canonical: the header was asked for by number, or is known to be on the chain; the
  * number is bound to its hash only then, and only when final. */
 void stack_keep_header(struct stack *stack, const struct block_header *header, bool canonical,
 		       bool final);
+void stack_keep_near(struct stack *stack, uint64_t epoch, uint64_t number,
+		     const struct eth_bytes32 *hash);
+/* For a later start without an upstream. */
+void stack_keep_finalized(struct stack *stack, uint64_t number);
 /* Facts that came along in another method's result. */
 void stack_keep_account(struct stack *stack, const struct eth_bytes32 *block,
 			const struct eth_address *address, const struct account_fields *fields);

@@ -8,6 +8,8 @@ method_begin_fn begin_balance, begin_nonce, begin_code, begin_slot, begin_slots,
 	begin_account_info;
 /* reply.c */
 method_begin_fn begin_block, begin_at, begin_forward;
+/* Of any method that names the pending block of a chain that is followed. */
+method_begin_fn begin_pending;
 /* tx.c, range.c */
 method_begin_fn begin_tx, begin_tx_of, begin_logs, begin_traces;
 /* local.c */

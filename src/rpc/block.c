@@ -16,9 +16,13 @@ static enum lookup use(struct call *call, uint64_t number, const struct eth_byte
 	return HIT;
 }
 
-static enum lookup use_pin(struct call *call)
+static enum lookup use_tag(struct call *call, enum block_tag tag)
 {
-	call->block = call_head(call)->block;
+	enum lookup found = call_need_head(call, tag);
+
+	if (found != HIT)
+		return found;
+	call->block = call_tag(call, tag)->block;
 	call->hash_known = true;
 	return HIT;
 }
@@ -26,22 +30,39 @@ static enum lookup use_pin(struct call *call)
 /* The call is answered: that block does not exist here. */
 static enum lookup is_above(struct call *call)
 {
-	call_above_pin(call);
+	call_above_head(call);
 	return FAILED;
+}
+
+enum lookup block_canonical(struct call *call, uint64_t number, struct eth_bytes32 *hash)
+{
+	if (!call_follows(call) || chain_is_final(call_chain(call), number))
+		return stack_get_binding(call_view(call), number, hash);
+	enum lookup found = call_need_head(call, TAG_LATEST);
+	if (found != HIT)
+		return found;
+	const struct head *head = call_head(call);
+	if (number != head->block.at.number)
+		return stack_get_near(call_view(call), head->epoch, number, hash);
+	*hash = head->block.at.hash;
+	return HIT;
 }
 
 static enum lookup resolve_number(struct call *call, uint64_t number)
 {
-	const uint64_t head = call_head(call)->block.at.number;
 	struct eth_bytes32 hash;
+	enum lookup found = block_canonical(call, number, &hash);
 
-	if (number > head)
-		return is_above(call);
-	if (number == head)
-		return use_pin(call);
-	if (stack_get_binding(call_view(call), number, &hash) == HIT)
-		return use(call, number, &hash, true);
-	return MISS;
+	if (found == PENDING || found == FAILED)
+		return found;
+	/* What is final needs no head. */
+	if (!call_follows(call) || !chain_is_final(call_chain(call), number)) {
+		if (number > call_head(call)->block.at.number)
+			return is_above(call);
+		if (number == call_head(call)->block.at.number)
+			return use_tag(call, TAG_LATEST);
+	}
+	return found == HIT ? use(call, number, &hash, true) : MISS;
 }
 
 static enum lookup not_canonical(struct call *call)
@@ -53,16 +74,26 @@ static enum lookup not_canonical(struct call *call)
 static enum lookup use_hash(struct call *call, uint64_t number)
 {
 	const struct block_param *param = &call->params.block;
+	enum lookup known = MISS;
 	struct eth_bytes32 bound;
 
-	if (number > call_head(call)->block.at.number)
+	if (call_is_above(call, number))
 		return is_above(call);
-	bool known = stack_get_binding(call_view(call), number, &bound) == HIT;
-	bool canonical = known && eth_bytes32_equal(&bound, &param->hash);
-	if (param->require_canonical && known && !canonical)
+	/* What a hash means does not depend on the head. */
+	if (!call_follows(call) || param->require_canonical ||
+	    chain_is_final(call_chain(call), number))
+		known = block_canonical(call, number, &bound);
+	if (known == PENDING || known == FAILED)
+		return known;
+	bool canonical = known == HIT && eth_bytes32_equal(&bound, &param->hash);
+	if (param->require_canonical && known == HIT && !canonical)
+		return not_canonical(call);
+	if (param->require_canonical && call_follows(call) &&
+	    !chain_is_final(call_chain(call), number) &&
+	    number > call_head(call)->block.at.number)
 		return not_canonical(call);
 	use(call, number, &param->hash, canonical);
-	return param->require_canonical && !known ? MISS : HIT;
+	return param->require_canonical && known != HIT ? MISS : HIT;
 }
 
 enum lookup block_resolve(struct call *call)
@@ -71,11 +102,12 @@ enum lookup block_resolve(struct call *call)
 	uint64_t number;
 
 	if (param->kind == BLOCK_TAG)
-		return use_pin(call);
+		return use_tag(call, param->tag);
 	if (param->kind == BLOCK_NUMBER)
 		return resolve_number(call, param->number);
-	if (eth_bytes32_equal(&param->hash, &call_head(call)->block.at.hash))
-		return use_pin(call);
+	if (!call_follows(call) &&
+	    eth_bytes32_equal(&param->hash, &call_head(call)->block.at.hash))
+		return use_tag(call, TAG_LATEST);
 	if (stack_get_number(call_view(call), &param->hash, &number) == HIT)
 		return use_hash(call, number);
 	return MISS;
@@ -104,6 +136,8 @@ static enum lookup ask_header(struct call *call, const struct keep *keep, const 
 		.may_join = true,
 		.null_allowed = (keep->flags & KEEP_HAS_HASH) != 0,
 		.tag = tag,
+		.block = keep->epoch != 0 ? call_head(call)->block.at : (struct fork_block){0},
+		.guarded = keep->epoch != 0,
 	};
 	if (stack_fetch_call(call_view(call), &question, done, call, &call->op, &err) ==
 	    PENDING)
@@ -111,11 +145,21 @@ static enum lookup ask_header(struct call *call, const struct keep *keep, const 
 	return call_failed(call, err, "");
 }
 
+/* A number that is not final is asked for between two reads of the head that the call sees, and
+ * bound for as long as that one's epoch lasts. 0: not so. */
+uint64_t call_epoch(const struct call *call, uint64_t number)
+{
+	if (!call_follows(call) || chain_is_final(call_chain(call), number))
+		return 0;
+	return call_head(call)->epoch;
+}
+
 static enum lookup ask_number(struct call *call, uint64_t number, fork_done_fn *done)
 {
 	struct keep keep = {.kind = KEEP_BLOCK,
 			    .flags = KEEP_HAS_NUMBER | KEEP_CANONICAL,
 			    .number = number,
+			    .epoch = call_epoch(call, number),
 			    .hash_at = block_key_hash_at(call_chain(call))};
 	struct buf params;
 
@@ -171,9 +215,25 @@ static void on_canonical(void *cookie, const struct fork_answer *answer)
 
 static enum lookup step_canonical(struct call *call)
 {
+	struct eth_bytes32 hash;
+
+	enum lookup found = block_canonical(call, call->block.at.number, &hash);
+	if (found == PENDING || found == FAILED)
+		return found;
 	if (stack_is_offline(call_view(call)))
 		return call_offline_miss(call, NULL);
 	return ask_number(call, call->block.at.number, on_canonical);
+}
+
+static enum lookup step_hash_known(struct call *call)
+{
+	enum lookup found = use_hash(call, call->block.at.number);
+
+	if (found == MISS)
+		call->step = step_canonical;
+	else if (found == HIT)
+		call->step = call->after;
+	return found == HIT ? MISS : found;
 }
 
 /* A header of the block has come (checked by keep_check against what was asked). */
@@ -189,14 +249,15 @@ static void on_header(void *cookie, const struct fork_answer *answer)
 	if (answer->err != OK) {
 		call_take_failure(call, answer);
 	} else if (json_type(blob_span(answer->blob)) == JSON_NULL) {
-		call_above_pin(call); /* unknown and later blocks look the same from here */
+		call_above_head(call); /* unknown and later blocks look the same from here */
 	} else if (block_header_parse(blob_span(answer->blob), &header, &prague, &detail) !=
 		   OK) {
 		call_failed(call, ERR_BAD_ANSWER, detail.text);
 	} else if (call->params.block.kind == BLOCK_NUMBER) {
 		use(call, header.number, &header.hash, true);
-	} else if (use_hash(call, header.number) == MISS) {
-		call->step = step_canonical;
+	} else {
+		call->block.at.number = header.number;
+		call->step = step_hash_known;
 	}
 	call_resume(call);
 }

@@ -80,6 +80,8 @@ enum lookup call_failed(struct call *call, enum err err, const char *detail)
 
 enum lookup call_take_failure(struct call *call, const struct fork_answer *answer)
 {
+	if (answer->lacks)
+		call_suspect_head(call);
 	if (answer->err != ERR_UPSTREAM || answer->blob == NULL)
 		return call_failed(call, answer->err, answer->detail);
 	blob_put(&call->error_json);
@@ -97,7 +99,7 @@ static void put_block_name(const struct call *call, struct buf *out)
 		buf_u64(out, call->hash_known ? call->block.at.number : param->number);
 	} else if (param->kind == BLOCK_HASH) {
 		buf_hex(out, param->hash.bytes, 32);
-	} else {
+	} else if (!call_follows(call)) {
 		buf_u64(out, call_head(call)->block.at.number);
 	}
 }
@@ -150,7 +152,18 @@ enum lookup call_offline_miss(struct call *call, const struct fact *fact)
 	return FAILED;
 }
 
-enum lookup call_above_pin(struct call *call)
+bool call_is_pending(const struct call *call)
+{
+	return call->method->block_at >= 0 && call->params.block.kind == BLOCK_TAG &&
+	       call->params.block.tag == TAG_PENDING && call_follows(call);
+}
+
+bool call_is_above(const struct call *call, uint64_t number)
+{
+	return !call_follows(call) && number > call_chain(call)->pinned.block.at.number;
+}
+
+enum lookup call_above_head(struct call *call)
 {
 	switch (call->method->class) {
 	case METHOD_BLOCK:

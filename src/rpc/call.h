@@ -11,6 +11,9 @@
  *   begin -> step_block (which block?) -> step_facts (facts of a state)
  *                                      -> step_reply (anything else)
  *
+ * Following, a begin function or a step that needs the head waits for it in its place, and
+ * runs again (call_need_head).
+ *
  * A call belongs to a struct request (an HTTP body, single or batch; request.h), whose arena
  * holds everything it allocates, and lives on one worker's thread.
  */
@@ -62,10 +65,18 @@ struct call {
 
 	struct stack_block block; /* the resolved block parameter */
 	bool hash_known;	  /* block.at.hash is set */
+	bool waits;		  /* begun, for something that has not come yet */
+	bool uses_head;		  /* its answer depends on what the head is */
+	unsigned wants;		  /* tags that it waits for, a bit each */
 
 	struct read one; /* most methods read one fact */
 	struct read *reads;
 	unsigned reads_n, reads_left;
+
+	/* How the question names its block (struct fork_question). */
+	uint32_t by_hash_at, by_hash_len;
+	bool guarded; /* between two reads of guard's hash */
+	struct fork_block guard;
 
 	struct span key; /* canonical request; empty: not kept */
 	struct reply reply;
@@ -80,8 +91,24 @@ struct call {
 
 /* What a call needs of its surroundings. */
 const struct chain *call_chain(const struct call *call);
-/* The head that the call's HTTP body sees. */
-const struct head *call_head(const struct call *call);
+bool call_follows(const struct call *call);
+/*
+ * What a tag means in this HTTP body (any but "pending"). HIT: call_tag may be called.
+ * PENDING: it is being asked for; the step (or begin function) that this was called from
+ * returns PENDING, too, and runs again when it is known. FAILED: the call is answered.
+ * Pinned, it is HIT, and the pinned block.
+ */
+enum lookup call_need_head(struct call *call, enum block_tag tag);
+const struct head *call_tag(const struct call *call, enum block_tag tag);
+const struct head *call_head(const struct call *call); /* of TAG_LATEST */
+/* The upstreams lack what the head that the call used says is there. */
+void call_suspect_head(struct call *call);
+/* An answer is about that block: the published head may be behind. */
+void call_saw_block(struct call *call, uint64_t number);
+/* Whether the call names the pending block of a chain that is followed. */
+bool call_is_pending(const struct call *call);
+/* Pinned: whether the block is above the head, so that it does not exist here. */
+bool call_is_above(const struct call *call, uint64_t number);
 struct stack_view *call_view(const struct call *call);
 struct arena *call_arena(const struct call *call);
 /* An empty buffer for text in the making, so that a hit needs no allocation; for one use at a
@@ -107,15 +134,19 @@ enum lookup call_failed(struct call *call, enum err err, const char *detail);
 enum lookup call_take_failure(struct call *call, const struct fork_answer *answer);
 /* "not in the cache (offline): eth_getStorageAt 0x... slot 0x... at block N" */
 enum lookup call_offline_miss(struct call *call, const struct fact *fact);
-/* What a node whose head is the pinned block says of a later one. */
-enum lookup call_above_pin(struct call *call);
+/* What a node says of a block above its head. */
+enum lookup call_above_head(struct call *call);
 
 /* Steps that several classes share. */
 call_step_fn step_block, step_facts, step_reply;
 
-/* Resolves without waiting: HIT sets call->block; MISS: step_block must ask; FAILED: the call
- * is answered, by an error or, of chain data above the pinned block, by null. */
+/* HIT sets call->block; MISS: step_block must ask; PENDING: for the head (call_need_head);
+ * FAILED: the call is answered, by an error or, of chain data above the head, by null. */
 enum lookup block_resolve(struct call *call);
+/* The epoch in which a number is to be asked for; 0: it is final, or the chain is pinned. */
+uint64_t call_epoch(const struct call *call, uint64_t number);
+/* The hash that is on the chain at number: HIT, MISS: not known here, PENDING, FAILED. */
+enum lookup block_canonical(struct call *call, uint64_t number, struct eth_bytes32 *hash);
 
 /* Facts: n reads in call->reads, all at call->block. */
 enum lookup facts_begin(struct call *call);

@@ -76,6 +76,15 @@ enum err block_header_parse(struct span json, struct block_header *out, bool *is
 	return OK;
 }
 
+void chain_raise_finalized(struct chain *chain, uint64_t number)
+{
+	unsigned long long before = atomic_load(&chain->finalized);
+
+	while (before < number &&
+	       !atomic_compare_exchange_weak(&chain->finalized, &before, number))
+		;
+}
+
 struct eth_u256 head_gas_price(const struct head *head)
 {
 	struct eth_u256 price = {{0}};

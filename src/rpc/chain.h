@@ -40,6 +40,9 @@ static inline bool chain_is_final(const struct chain *chain, uint64_t number)
 	return number <= atomic_load_explicit(&chain->finalized, memory_order_relaxed);
 }
 
+/* Never lowers it. */
+void chain_raise_finalized(struct chain *chain, uint64_t number);
+
 /* Reads a block object of eth_getBlockBy*. ERR_BAD_ANSWER, with a detail, when a field that
  * every chain has is missing or malformed. number, hash, parentHash, stateRoot, timestamp
  * and gasLimit are required. */

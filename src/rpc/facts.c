@@ -178,8 +178,8 @@ enum lookup facts_begin(struct call *call)
 {
 	enum lookup found = block_resolve(call);
 
-	if (found == FAILED)
-		return FAILED;
+	if (found == FAILED || found == PENDING)
+		return found;
 	if (found == HIT)
 		return facts_prepare(call);
 	call->after = facts_prepare;

@@ -3,8 +3,10 @@
 #include "base/json.h"
 #include "base/keccak.h"
 #include "base/rlp.h"
+#include "rpc/params.h"
 
-_Static_assert(sizeof(struct keep) == 4 + 4 + 8 + 8 + 32 + 20 + 4, "struct keep has padding");
+_Static_assert(sizeof(struct keep) == 4 + 4 + 8 + 8 + 8 + 32 + 20 + 4,
+	       "struct keep has padding");
 
 struct span keep_tag(struct arena *arena, const struct keep *keep, struct span key)
 {
@@ -41,6 +43,11 @@ static bool u64_member(struct span object, const char *name, uint64_t *out)
 
 	return json_member(object, name, &value) && json_string_plain(value, &text) &&
 	       eth_quantity_u64(text, out) == OK;
+}
+
+bool tx_block_hash(struct span json, struct eth_bytes32 *hash)
+{
+	return hash_member(json, "blockHash", hash);
 }
 
 bool tx_block_number(struct span json, uint64_t *number)
@@ -294,6 +301,7 @@ enum err keep_check(const struct fork_question *question, struct span json,
 		return OK; /* null: the question says whether that is an answer */
 	switch ((enum keep_kind)keep.kind) {
 	case KEEP_BLOCK:
+	case KEEP_HEAD:
 		return check_block(&keep, json, detail);
 	case KEEP_OF_BLOCK:
 		return check_of_block(&keep, json, detail);
@@ -337,6 +345,8 @@ static void store_block(const struct chain *chain, struct stack *stack, const st
 		return;
 	bool final = chain_is_final(chain, header.number);
 	stack_keep_header(stack, &header, (keep->flags & KEEP_CANONICAL) != 0, final);
+	if (keep->epoch != 0)
+		stack_keep_near(stack, keep->epoch, header.number, &header.hash);
 	if (keep->flags & KEEP_HAS_HASH) {
 		stack_keep_reply(stack, key, header.number, json);
 		return;
@@ -352,15 +362,43 @@ static void store_block(const struct chain *chain, struct stack *stack, const st
 	arena_release(&arena);
 }
 
+/* Kept as what eth_getBlockByHash would answer. */
+static void store_head(struct chain *chain, struct stack *stack, const struct keep *keep,
+		       struct span json)
+{
+	struct block_header header;
+	struct err_detail detail;
+	struct buf key;
+	bool prague;
+
+	if (!CHECK(block_header_parse(json, &header, &prague, &detail) == OK))
+		return;
+	if (keep->count == TAG_FINALIZED) {
+		chain_raise_finalized(chain, header.number);
+		stack_keep_finalized(stack, header.number);
+	}
+	stack_keep_header(stack, &header, true, chain_is_final(chain, header.number));
+	buf_init(&key, 256);
+	block_key(chain, &header.hash, false, &key);
+	if (buf_err(&key) == OK)
+		stack_keep_reply(stack, buf_as_span(&key), header.number, json);
+	buf_release(&key);
+}
+
 static void store_tx(const struct chain *chain, struct stack *stack, struct span key,
 		     struct span json)
 {
 	uint64_t number;
 
 	if (json_type(json) != JSON_NULL) {
-		/* Above the finalized block a transaction may still move to another. */
-		if (tx_block_number(json, &number) && chain_is_final(chain, number))
+		/* Above the finalized block a transaction may still move to another: who
+		 * follows the chain sees whether it did. */
+		if (!tx_block_number(json, &number))
+			return;
+		if (chain_is_final(chain, number))
 			stack_keep_reply(stack, key, number, json);
+		else if (chain->heads != NULL)
+			stack_keep_reply(stack, key, number | REPLY_UNSETTLED, json);
 		return;
 	}
 	if (!chain->pinned.block.final)
@@ -482,7 +520,7 @@ static void store_proof(struct stack *stack, const struct keep *keep, struct spa
 void keep_store(void *cookie, struct stack *stack, const struct fork_question *question,
 		struct span json)
 {
-	const struct chain *chain = cookie;
+	struct chain *chain = cookie;
 	struct keep keep;
 	struct span key;
 
@@ -495,6 +533,10 @@ void keep_store(void *cookie, struct stack *stack, const struct fork_question *q
 	case KEEP_BLOCK:
 		if (!nothing)
 			store_block(chain, stack, &keep, key, json);
+		return;
+	case KEEP_HEAD:
+		if (!nothing)
+			store_head(chain, stack, &keep, json);
 		return;
 	case KEEP_PLAIN:
 	case KEEP_FEES:

@@ -28,6 +28,9 @@ struct keep {
 	uint64_t number;
 	uint64_t count; /* KEEP_PER_TX, KEEP_RECEIPTS: the block's transactions; KEEP_TX_AT:
 			   the index */
+	/* KEEP_BLOCK of a number that is not final: the epoch of the head around which it was
+	 * asked for (struct head); 0: none. */
+	uint64_t epoch;
 	struct eth_bytes32 hash; /* of the block; KEEP_TX, KEEP_RAW_TX: of the transaction */
 	struct eth_address address;
 	/* KEEP_BLOCK without a hash: where in the key the 64 digits of the answer's go. */
@@ -44,6 +47,7 @@ stack_keep_fn keep_store;
 
 /* The blockNumber of a transaction or receipt object; false when it has none (pending). */
 bool tx_block_number(struct span json, uint64_t *number);
+bool tx_block_hash(struct span json, struct eth_bytes32 *hash);
 
 /* The number of elements of a block object's list of transactions; false: it has none. */
 bool block_tx_count(struct span json, uint64_t *count);

@@ -53,6 +53,10 @@ enum lookup begin_net_version(struct call *call)
 
 enum lookup begin_block_number(struct call *call)
 {
+	enum lookup found = call_need_head(call, TAG_LATEST);
+
+	if (found != HIT)
+		return found;
 	return quantity_u64(call, call_head(call)->block.at.number);
 }
 

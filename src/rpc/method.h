@@ -63,6 +63,7 @@ enum keep_kind {
 	KEEP_RAW_BLOCK,	 /* DATA, an RLP list that begins with such a header */
 	KEEP_ACCOUNT,	 /* eth_getAccount's object: stored, and the facts in it */
 	KEEP_PROOF,	 /* eth_getProof's: address and slots; stored, and the facts in it */
+	KEEP_HEAD,	 /* the block that a tag means (heads.h; count: which) */
 	KEEP_FEES,	 /* eth_feeHistory's: oldestBlock; stored as KEEP_PLAIN */
 };
 

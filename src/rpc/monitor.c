@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "rpc/monitor.h"
 #include "base/buf.h"
+#include "rpc/heads.h"
 
 /* More upstreams than anybody configures; further ones are served, not shown. */
 #define UPSTREAMS_SHOWN 32
@@ -205,8 +206,11 @@ void monitor_metrics(void *cookie, struct http_exchange *exchange)
 	struct buf *out = http_reply_open(exchange);
 
 	metric(out, "chain_id", "gauge", "The chain.", m->chain->chain_id);
-	metric(out, "pinned_block", "gauge", "Number of the pinned block.",
-	       m->chain->pinned.block.at.number);
+	struct head head = m->chain->pinned;
+	if (m->chain->heads != NULL)
+		heads_latest(m->chain->heads, &head);
+	metric(out, "head_block", "gauge", "Number of the block that latest means here.",
+	       head.block.at.number);
 	put_workers(m, out);
 	put_layers(m, out);
 	put_store(m, out);

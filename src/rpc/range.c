@@ -119,8 +119,8 @@ static enum lookup range_of_hash(struct call *call, struct span hash)
 		return call_error(call, RPC_INVALID_PARAMS,
 				  "invalid argument 0: blockHash is not 32 bytes of hex");
 	enum lookup found = block_resolve(call);
-	if (found == FAILED)
-		return FAILED;
+	if (found == FAILED || found == PENDING)
+		return found;
 	call->after = step_range_of_hash;
 	call->step = found == HIT ? step_range_of_hash : step_block;
 	return MISS;
@@ -128,7 +128,6 @@ static enum lookup range_of_hash(struct call *call, struct span hash)
 
 static enum lookup begin_range(struct call *call, bool from_is_latest)
 {
-	uint64_t pin = call_head(call)->block.at.number;
 	struct range range = {0};
 	struct span hash, from;
 
@@ -137,6 +136,11 @@ static enum lookup begin_range(struct call *call, bool from_is_latest)
 				  "invalid argument 0: not a filter object");
 	if (is_given(call, "blockHash", &hash))
 		return range_of_hash(call, hash);
+	enum lookup found = call_need_head(call, TAG_LATEST);
+	if (found != HIT)
+		return found;
+	const struct head *head = call_head(call);
+	uint64_t pin = head->block.at.number;
 	if (!range_end(call, "fromBlock", &range.from) ||
 	    !range_end(call, "toBlock", &range.to))
 		return FAILED;
@@ -145,6 +149,9 @@ static enum lookup begin_range(struct call *call, bool from_is_latest)
 				  "block range extends beyond current head block");
 	if (range.to > pin)
 		range.to = pin;
+	/* What is not final in it is true as long as the head stays on the chain. */
+	call->guarded = call_follows(call) && !chain_is_final(call_chain(call), range.to);
+	call->guard = head->block.at;
 	range.omit_from = !from_is_latest && !is_given(call, "fromBlock", &from);
 	return ask_range(call, &range);
 }

@@ -16,17 +16,21 @@ void put_number(struct buf *out, uint64_t number)
 	buf_printf(out, "\"0x%llx\"", (unsigned long long)number);
 }
 
-/* The block as an upstream is asked for it. */
-static void put_block(const struct call *call, enum param_kind kind, struct buf *out)
+/* The block as an upstream is asked for it; notes where {"blockHash"} stands. */
+static void put_block(struct call *call, enum param_kind kind, struct buf *out)
 {
-	if (kind == PARAM_NUMBER || !call->block.at.by_hash) {
+	if (call_is_pending(call)) {
+		buf_text(out, "\"pending\"");
+	} else if (kind == PARAM_NUMBER || !call->block.at.by_hash) {
 		put_number(out, call->block.at.number);
 	} else if (call->method->class == METHOD_BLOCK) {
 		put_hash(out, &call->block.at.hash);
 	} else {
+		call->by_hash_at = (uint32_t)out->len;
 		buf_text(out, "{\"blockHash\":");
 		put_hash(out, &call->block.at.hash);
 		buf_char(out, '}');
+		call->by_hash_len = (uint32_t)out->len - call->by_hash_at;
 	}
 }
 
@@ -75,7 +79,7 @@ static enum err put_percents(struct span list, struct buf *out)
 	return OK;
 }
 
-static enum err put_param(const struct call *call, unsigned i, bool for_key, struct buf *out)
+static enum err put_param(struct call *call, unsigned i, bool for_key, struct buf *out)
 {
 	const struct params *params = &call->params;
 
@@ -162,7 +166,7 @@ static enum err put_tail(struct span tail, struct buf *out)
 	return OK;
 }
 
-static enum err put_params(const struct call *call, bool for_key, struct buf *out)
+static enum err put_params(struct call *call, bool for_key, struct buf *out)
 {
 	unsigned n = params_written(call);
 
@@ -231,11 +235,14 @@ enum lookup fetch(struct call *call, const struct keep *keep, struct span method
 	const struct fork_question question = {
 		.kind = FORK_CALL,
 		.class = call->method->wait,
-		.block = call->block.at,
+		.block = call->guarded ? call->guard : call->block.at,
 		.method = method,
 		.params = params,
 		.may_join = call->key.len > 0,
 		.null_allowed = null_ok,
+		.by_hash_at = call->by_hash_at,
+		.by_hash_len = call->by_hash_len,
+		.guarded = call->guarded,
 		.tag = tag,
 	};
 	if (stack_fetch_call(call_view(call), &question, done, call, &call->op, &err) ==
@@ -254,19 +261,22 @@ static enum lookup step_taken(struct call *call)
 /* Whether the reply's block is above the pinned one; by what the answer says of itself. */
 static bool reply_is_above(struct call *call)
 {
-	uint64_t pin = call_head(call)->block.at.number;
 	struct block_header header;
 	uint64_t number;
 	bool prague;
 
 	if (json_type(call->reply.json) != JSON_OBJECT)
 		return false;
-	/* One that is in no block yet is above all blocks. */
-	if (call->method->class == METHOD_TX)
-		return !tx_block_number(call->reply.json, &number) || number > pin;
+	if (call->method->class == METHOD_TX) {
+		/* One that is in no block yet is above all blocks. */
+		if (!tx_block_number(call->reply.json, &number))
+			return !call_follows(call);
+		call_saw_block(call, number);
+		return call_is_above(call, number);
+	}
 	if (call->method->class == METHOD_BLOCK && !call->hash_known)
 		return block_header_parse(call->reply.json, &header, &prague, NULL) == OK &&
-		       header.number > pin;
+		       call_is_above(call, header.number);
 	return false;
 }
 
@@ -280,7 +290,7 @@ static enum lookup use_result(struct call *call)
 
 static enum lookup reply_done(struct call *call)
 {
-	return reply_is_above(call) ? call_above_pin(call) : use_result(call);
+	return reply_is_above(call) ? call_above_head(call) : use_result(call);
 }
 
 void on_reply(void *cookie, const struct fork_answer *answer)
@@ -336,6 +346,8 @@ static struct keep keep_of(const struct call *call, uint32_t hash_at)
 	keep.number = call->block.at.number;
 	if (call->block.final || asked_by_hash(call))
 		keep.flags |= KEEP_FIXED;
+	if (m->class == METHOD_BLOCK && !call->hash_known && m->kinds[0] == PARAM_NUMBER)
+		keep.epoch = call_epoch(call, call->block.at.number);
 	if (m->class == METHOD_TX || m->class == METHOD_TX_OF) {
 		keep.hash = call->params.hash;
 	} else if (call->hash_known) {
@@ -357,6 +369,19 @@ static struct keep keep_of(const struct call *call, uint32_t hash_at)
 	return keep;
 }
 
+/* What is asked by number of a block that is not final is true as long as a block stays on the
+ * chain: this one, or, where its hash is not known, the head. */
+static void guard(struct call *call, bool twin)
+{
+	if (!call_follows(call) || call->block.final || twin || call->method->block_at < 0 ||
+	    asked_by_hash(call))
+		return;
+	if (!call->hash_known && call_epoch(call, call->block.at.number) == 0)
+		return;
+	call->guarded = true;
+	call->guard = call->hash_known ? call->block.at : call_head(call)->block.at;
+}
+
 /* Asks the upstream for call->method at call->block, to be kept under call->key. */
 enum lookup ask(struct call *call, uint32_t hash_at)
 {
@@ -369,6 +394,7 @@ enum lookup ask(struct call *call, uint32_t hash_at)
 
 	if (err != OK)
 		return compose_failed(call, err);
+	guard(call, twin);
 	return fetch(call, &keep, span_of(twin ? m->by_hash : m->name), buf_as_span(params),
 		     (m->flags & NULL_OK) != 0, on_reply);
 }
@@ -387,8 +413,8 @@ enum lookup step_reply(struct call *call)
 	if (err != OK)
 		return compose_failed(call, err);
 	if (call->method->keep != KEEP_NOTHING && use_reply(call, call->key)) {
-		if (call->reply.block_number > call_head(call)->block.at.number)
-			return call_above_pin(call);
+		if (call_is_above(call, call->reply.block_number))
+			return call_above_head(call);
 		return use_result(call);
 	}
 	if (stack_is_offline(call_view(call)))
@@ -417,8 +443,8 @@ enum lookup begin_block(struct call *call)
 		call->params.block.hash = call->params.hash;
 	}
 	enum lookup found = block_resolve(call);
-	if (found == FAILED)
-		return FAILED;
+	if (found == FAILED || found == PENDING)
+		return found;
 	bool direct = m->keep == KEEP_BLOCK; /* says its own number and hash */
 	if (found == HIT) {
 		call->step = step_reply;
@@ -439,14 +465,27 @@ enum lookup begin_at(struct call *call)
 {
 	enum lookup found = block_resolve(call);
 
-	if (found == FAILED)
-		return FAILED;
+	if (found == FAILED || found == PENDING)
+		return found;
 	call->after = step_reply;
 	call->step = found == HIT ? step_reply : step_block;
 	return MISS;
 }
 
 /* ---- anything else ---- */
+
+/* Never kept, and never the answer to somebody else's question. */
+enum lookup begin_pending(struct call *call)
+{
+	const struct keep keep = {.kind = KEEP_NOTHING};
+	struct buf *params = call_scratch(call);
+	enum err err = put_params(call, false, params);
+
+	if (err != OK)
+		return compose_failed(call, err);
+	return fetch(call, &keep, span_of(call->method->name), buf_as_span(params),
+		     (call->method->flags & NULL_OK) != 0, on_reply);
+}
 
 enum lookup begin_forward(struct call *call)
 {

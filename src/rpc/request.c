@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "rpc/request.h"
-#include "base/buf.h"
+#include "rpc/begin.h"
+#include "rpc/request_impl.h"
 
 #define DEFAULT_BATCH_ITEMS 1000
 #define DEFAULT_REPLY_BYTES (25u << 20)
@@ -14,28 +14,6 @@
 
 /* Longest method name that is looked at; all real ones are far below. */
 #define METHOD_NAME_MAX 96
-
-struct request {
-	struct request_pool *pool;
-	struct http_exchange *exchange;
-	struct arena arena;
-	struct call *calls;
-	uint32_t n, capacity;
-	uint32_t left; /* calls not answered yet */
-	bool is_batch;
-	bool starting; /* calls are being run: the last answer does not reply yet */
-	struct request *next_free;
-};
-
-struct request_pool {
-	struct stack_view *view;
-	const struct chain *chain;
-	struct request_limits limits;
-	struct request *free;
-	unsigned free_n;
-	struct buf scratch; /* see call_scratch */
-	struct request_stats stats;
-};
 
 static void bump(atomic_ullong *counter, unsigned long long by)
 {
@@ -70,6 +48,10 @@ enum err request_pool_new(struct stack_view *view, const struct chain *chain,
 		pool->limits.arena_bytes = DEFAULT_ARENA_BYTES;
 	if (pool->limits.depth == 0)
 		pool->limits.depth = DEFAULT_DEPTH;
+	if (chain->heads != NULL && heads_view_new(chain->heads, view, &pool->heads) != OK) {
+		request_pool_free(&pool);
+		return ERR_NOMEM;
+	}
 	*out = pool;
 	return OK;
 }
@@ -90,6 +72,7 @@ void request_pool_free(struct request_pool **pool)
 		(*pool)->free = request->next_free;
 		request_destroy(request);
 	}
+	heads_view_free(&(*pool)->heads);
 	buf_release(&(*pool)->scratch);
 	free((*pool)->stats.by_method);
 	free(*pool);
@@ -124,6 +107,8 @@ static void request_give_back(struct request *request)
 
 	for (uint32_t i = 0; i < request->n; i++)
 		call_release(&request->calls[i]);
+	if (pool->heads != NULL)
+		request_forget_heads(request);
 	request->n = 0;
 	request->exchange = NULL;
 	if (pool->scratch.capacity > POOL_KEEP_TEXT)
@@ -143,11 +128,6 @@ static void request_give_back(struct request *request)
 const struct chain *call_chain(const struct call *call)
 {
 	return call->request->pool->chain;
-}
-
-const struct head *call_head(const struct call *call)
-{
-	return &call_chain(call)->pinned;
 }
 
 struct stack_view *call_view(const struct call *call)
@@ -254,7 +234,7 @@ static void put_batch(struct request *request, struct buf *out)
 		buf_char(out, ']');
 }
 
-static void request_reply(struct request *request)
+void request_reply(struct request *request)
 {
 	struct buf *out = http_reply_open(request->exchange);
 
@@ -297,7 +277,7 @@ void call_resume(struct call *call)
 
 	call_run(call);
 	if (request->left == 0 && !request->starting)
-		request_reply(request);
+		request_settled(request);
 	else
 		call_pin(call);
 }
@@ -345,6 +325,21 @@ static bool decode_name(struct call *call)
 	return true;
 }
 
+/* The parameters are read; runs again when the head is known that it asked for. */
+static enum lookup step_begin(struct call *call)
+{
+	if (call_is_pending(call))
+		return begin_pending(call);
+	return call->method->begin(call);
+}
+
+/* The first time, and under another head. */
+static enum lookup start(struct call *call)
+{
+	call->step = step_begin;
+	return step_begin(call);
+}
+
 static enum lookup begin(struct call *call)
 {
 	struct request_stats *stats = &call->request->pool->stats;
@@ -368,27 +363,35 @@ static enum lookup begin(struct call *call)
 		return no_such_method(call);
 	if (params_parse(call->method, call->in.params, &call->params, &message) != OK)
 		return call_error(call, RPC_INVALID_PARAMS, "%s", message.text);
-	return call->method->begin(call);
+	return start(call);
+}
+
+static bool is_fresh(const struct call *call)
+{
+	return call->render == NULL && call->step == NULL;
 }
 
 /* All begin (keys are hashed, lines prefetched), then all run. */
-static void run_all(struct request *request)
+void request_run(struct request *request)
 {
 	request->starting = true;
-	request->left = request->n;
+	request->left = 0;
+	for (uint32_t i = 0; i < request->n; i++)
+		request->left += is_fresh(&request->calls[i]);
 	for (uint32_t i = 0; i < request->n; i++) {
 		struct call *call = &request->calls[i];
-		enum lookup state = begin(call);
+		if (!is_fresh(call))
+			continue;
+		enum lookup state = call->method != NULL ? start(call) : begin(call);
+		call->waits = state == PENDING;
 		if (state == HIT || state == FAILED)
 			request->left--;
-		else if (state == PENDING)
-			call->step = NULL;
 	}
 	if (request->n > 1)
 		for (uint32_t i = 0; i < request->n; i++)
 			facts_prefetch(&request->calls[i]);
 	for (uint32_t i = 0; i < request->n; i++)
-		if (request->calls[i].render == NULL && request->calls[i].step != NULL)
+		if (request->calls[i].render == NULL && !request->calls[i].waits)
 			call_run(&request->calls[i]);
 	request->starting = false;
 }
@@ -523,7 +526,7 @@ void request_start(void *cookie, struct http_exchange *exchange)
 	bump(&pool->stats.requests, 1);
 	bump(&pool->stats.batches, request->is_batch);
 	bump(&pool->stats.calls, request->n);
-	run_all(request);
+	request_run(request);
 	if (request->left == 0) {
 		request_reply(request);
 		return;

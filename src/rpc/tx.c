@@ -2,7 +2,40 @@
 /* Answers by transaction hash: bound to the block that they name. */
 #include "rpc/reply_impl.h"
 
-/* Non-null, else null for ever under this pinned block. */
+/* Whether the reply found is still true: HIT; MISS: it is not, or nobody here knows. */
+static enum lookup is_settled(struct call *call)
+{
+	struct eth_bytes32 named, bound;
+
+	if (!call->reply.unsettled)
+		return HIT;
+	enum lookup known = block_canonical(call, call->reply.block_number, &bound);
+	if (known == HIT &&
+	    (!tx_block_hash(call->reply.json, &named) || !eth_bytes32_equal(&named, &bound)))
+		known = MISS;
+	if (known != HIT)
+		reply_release(&call->reply);
+	return known;
+}
+
+/* HIT: the reply under the key, of a block that is on the chain; MISS; PENDING, FAILED: as
+ * call_need_head. */
+static enum lookup find_tx(struct call *call)
+{
+	return use_reply(call, call->key) ? is_settled(call) : MISS;
+}
+
+/* "There is no such transaction" is true for ever under a pinned block that is final. */
+static bool is_known_absent(struct call *call)
+{
+	struct span absent;
+
+	if (call_follows(call) || !call_head(call)->block.final)
+		return false;
+	absent = absent_key(call_arena(call), call->key, call_chain(call));
+	return use_reply(call, absent);
+}
+
 static enum lookup step_tx(struct call *call)
 {
 	uint32_t hash_at = 0;
@@ -10,20 +43,19 @@ static enum lookup step_tx(struct call *call)
 	enum err err = make_key(call, &hash_at);
 	if (err != OK)
 		return compose_failed(call, err);
-	if (!use_reply(call, call->key)) {
-		struct span absent = absent_key(call_arena(call), call->key, call_chain(call));
-		if (!call_head(call)->block.final || !use_reply(call, absent)) {
-			/* To a node, null means "not known here". Offline that is the truth,
-			 * and it is what fork nodes need: they ask for the hashes of the
-			 * transactions that they were just sent, and nobody can have asked for
-			 * those before. */
-			if (stack_is_offline(call_view(call)))
-				return call_text(call, SPAN("null"));
-			return ask(call, hash_at);
-		}
+	enum lookup found = find_tx(call);
+	if (found == PENDING || found == FAILED)
+		return found;
+	if (found == MISS && !is_known_absent(call)) {
+		/* To a node, null means "not known here". Offline that is the truth, and it is
+		 * what fork nodes need: they ask for the hashes of the transactions that they
+		 * were just sent, and nobody can have asked for those before. */
+		if (stack_is_offline(call_view(call)))
+			return call_text(call, SPAN("null"));
+		return ask(call, hash_at);
 	}
-	if (call->reply.block_number > call_head(call)->block.at.number)
-		return call_above_pin(call);
+	if (call_is_above(call, call->reply.block_number))
+		return call_above_head(call);
 	return call_text(call, call->reply.json);
 }
 
@@ -48,7 +80,7 @@ static enum lookup use_tx(struct call *call, struct span json)
 	uint64_t number;
 
 	if (json_type(json) != JSON_OBJECT || !tx_block_number(json, &number) ||
-	    number > call_head(call)->block.at.number)
+	    call_is_above(call, number))
 		return tx_absent(call);
 	call->block.at.number = number;
 	call->block.final = chain_is_final(call_chain(call), number);
@@ -88,7 +120,10 @@ static enum lookup step_tx_of(struct call *call)
 	call->key = in_arena(call, scratch);
 	if (call->key.ptr == NULL)
 		return call_failed(call, ERR_NOMEM, "");
-	if (use_reply(call, call->key))
+	enum lookup found = find_tx(call);
+	if (found == PENDING || found == FAILED)
+		return found;
+	if (found == HIT)
 		return use_tx(call, call->reply.json);
 	if (stack_is_offline(call_view(call)))
 		return call_offline_miss(call, NULL);

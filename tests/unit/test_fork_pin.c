@@ -115,6 +115,31 @@ static void test_above_the_head(void **state)
 	rig_end(&rig);
 }
 
+/* What the upstreams must have in common is what cannot be reorganised. */
+static void test_following(void **state)
+{
+	(void)state;
+	for (int tag = 0; tag <= 1; tag++) {
+		const uint64_t final = tag ? 900 : 1000 - 96;
+		struct rig rig;
+		struct pinned p;
+		rig_init(&rig, 2);
+		fake_nodes[0].no_finalized_tag = !tag;
+		rig_start(&rig);
+		pin(&rig, &p, NULL);
+		assert_int_equal(p.err, OK);
+		assert_int_equal(p.pin.block.number, 1000);
+		assert_true(p.pin.block.by_hash);
+		assert_int_equal(p.pin.finalized, final);
+		assert_true(rig.fork->pinned);
+		assert_int_equal(rig.fork->pinned_block.number, final);
+		struct eth_bytes32 wanted = fake_node_hash(&fake_nodes[0], final);
+		assert_memory_equal(&rig.fork->pinned_block.hash, &wanted, sizeof wanted);
+		blob_put(&p.pin.header_json);
+		rig_end(&rig);
+	}
+}
+
 static void test_no_finalized_tag(void **state)
 {
 	(void)state;
@@ -123,11 +148,11 @@ static void test_no_finalized_tag(void **state)
 	rig_init(&rig, 1);
 	fake_nodes[0].no_finalized_tag = true;
 	rig_start(&rig);
-	pin(&rig, &p, "872");
-	assert_int_equal(p.pin.finalized, 1000 - 128);
+	pin(&rig, &p, "904");
+	assert_int_equal(p.pin.finalized, 1000 - 96);
 	assert_false(p.pin.block.by_hash);
 	blob_put(&p.pin.header_json);
-	pin(&rig, &p, "873");
+	pin(&rig, &p, "905");
 	assert_true(p.pin.block.by_hash);
 	blob_put(&p.pin.header_json);
 	rig_end(&rig);
@@ -379,6 +404,7 @@ int main(void)
 		cmocka_unit_test(test_by_hash),
 		cmocka_unit_test(test_bad_specs),
 		cmocka_unit_test(test_above_the_head),
+		cmocka_unit_test(test_following),
 		cmocka_unit_test(test_no_finalized_tag),
 		cmocka_unit_test(test_disagreement),
 		cmocka_unit_test(test_unreachable),
