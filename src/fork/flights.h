@@ -53,6 +53,7 @@ struct flight {
 	unsigned rounds;   /* times that all upstreams were tried */
 	bool plain;	   /* a composite answer failed it: ask it by a call of its own */
 	bool have;	   /* composite answers: value was filled in by this answer */
+	bool unguarded;	   /* asked without the guards that it should have: not to be kept */
 	struct failure last;
 	struct blob *last_error;       /* FORK_CALL: the error object that came last; own */
 	struct fork_answer found;      /* of a composite answer, with have */

@@ -66,7 +66,8 @@ struct fork_question {
 	 * asked by number, between two reads of the block's hash. */
 	uint32_t by_hash_at, by_hash_len;
 	/* FORK_CALL: what params say is only true as long as block is on the chain: always
-	 * between two reads of its hash. */
+	 * between two reads of its hash. (Of an upstream that takes no batches it is asked
+	 * alone, and the answer is do_not_store.) */
 	bool guarded;
 	/* FORK_CALL: false for what must not be merged with an equal question. */
 	bool may_join;
@@ -88,8 +89,8 @@ struct fork_answer {
 	const char *detail;	  /* "" when there is none; borrowed */
 	/* The upstreams do not have the block, or not under that hash (any more). */
 	bool lacks;
-	/* The answering upstream is a development node that was not declared trustworthy:
-	 * nothing of it may be stored. */
+	/* Nothing of it may be stored: the answering upstream is a development node that was
+	 * not declared trustworthy, or the answer lacks its guards. */
 	bool do_not_store;
 };
 

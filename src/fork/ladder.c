@@ -9,11 +9,18 @@ static bool is_state(const struct flight *flight)
 	return flight->question.kind != FORK_CALL;
 }
 
-/* Asked by number between two reads of the block. */
+static bool takes_guards(const struct upstream *u)
+{
+	return atomic_load(&u->batch_limit) > REQUEST_GUARDS;
+}
+
+/* Asked by number between two reads of the block. Of an upstream that takes no batch a call is
+ * asked for alone, and its answer kept by nobody (settle.c). */
 static bool needs_guards(const struct upstream *u, const struct flight *flight)
 {
 	const struct fork_question *q = &flight->question;
-	return q->guarded || (question_by_hash(q) && u->block_hash.state == CAPABILITY_NO);
+	return (q->guarded && takes_guards(u)) ||
+	       (question_by_hash(q) && u->block_hash.state == CAPABILITY_NO);
 }
 
 static bool same_block(const struct fork_block *a, const struct fork_block *b)
@@ -100,6 +107,7 @@ static void take(struct request *r, struct flight_queue *queue, size_t max)
 		if (r->flights_n > 0 && (bytes > PLAN_REPLY_BYTES || written > PLAN_BODY_BYTES))
 			break;
 		queue_remove(f);
+		f->unguarded = f->question.guarded && !guarded;
 		r->flights[r->flights_n++] = f;
 	}
 	if (guarded)
@@ -364,7 +372,7 @@ struct request *ladder_take(struct upstream *upstream, struct flight_queue *queu
 	group(r);
 	r->alone = alone;
 	*err = OK;
-	if (guarded && atomic_load(&upstream->batch_limit) <= REQUEST_GUARDS) {
+	if (guarded && !takes_guards(upstream)) {
 		fail_all(r, VERDICT_LACKS, ERR_UNSUPPORTED,
 			 "it takes no block hash, and no batch");
 		goto fail;

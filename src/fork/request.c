@@ -177,7 +177,7 @@ static uint32_t attempt_ms(struct request *r)
 	const enum fork_class class = longest_class(r);
 	const uint32_t share = retry_attempt_ms(fork, class);
 	const uint32_t all = retry_deadline_ms(fork, class);
-	const bool cut_off = r->alone && r->calls[0].flights[0]->last.err == ERR_TIMEOUT;
+	const bool cut_off = r->alone && r->flights[0]->last.err == ERR_TIMEOUT;
 	return cut_off && all > 2 * share ? all - share : share;
 }
 

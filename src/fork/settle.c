@@ -36,7 +36,7 @@ static void again_each(struct flight *flight, void *cookie)
 static void deliver(struct upstream *u, struct flight *flight, struct fork_answer *answer)
 {
 	answer->detail = "";
-	answer->do_not_store = u->is_dev && !u->fork->trust_dev_upstream;
+	answer->do_not_store = flight->unguarded || (u->is_dev && !u->fork->trust_dev_upstream);
 	flight_answer(flight, answer);
 	blob_put(&answer->blob);
 }

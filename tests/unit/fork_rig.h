@@ -32,7 +32,7 @@ struct asked {
 	struct eth_bytes32 value;
 	struct blob *blob;
 	char detail[ERR_DETAIL_BYTES];
-	bool do_not_store;
+	bool do_not_store, lacks;
 	uint64_t at_us;
 };
 
@@ -92,6 +92,7 @@ static inline void rig_done(void *cookie, const struct fork_answer *answer)
 	asked->value = answer->value;
 	asked->blob = answer->blob ? blob_get(answer->blob) : NULL;
 	asked->do_not_store = answer->do_not_store;
+	asked->lacks = answer->lacks;
 	asked->at_us = loop_now_us(asked->rig->loop);
 	snprintf(asked->detail, sizeof asked->detail, "%s", answer->detail);
 }

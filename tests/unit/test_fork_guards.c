@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* Calls at a block that is not final: by hash, or by number between two reads of the hash. */
+#include "fake_client.h"
+#include "fake_loop.h"
+#include "fork_rig.h"
+
+static struct fork_question call_at(uint64_t number)
+{
+	struct fork_question q = {.kind = FORK_CALL,
+				  .class = FORK_CLASS_STATE,
+				  .method = SPAN("test_echo"),
+				  .params = SPAN("[1]")};
+
+	q.block.number = number;
+	q.block.hash = fake_node_hash(&fake_nodes[0], number);
+	q.block.by_hash = true;
+	return q;
+}
+
+static struct fork_question guarded_call(uint64_t number)
+{
+	struct fork_question q = call_at(number);
+
+	q.guarded = true;
+	return q;
+}
+
+static void expect_text(struct asked *asked, const char *text)
+{
+	assert_true(asked->done);
+	if (asked->err != OK)
+		fail_msg("%s: %s", err_name(asked->err), asked->detail);
+	assert_int_equal(asked->blob->len, strlen(text));
+	assert_memory_equal(asked->blob->bytes, text, asked->blob->len);
+	blob_put(&asked->blob);
+}
+
+static void a_guarded_call_stands_between_two_reads(void **state)
+{
+	(void)state;
+	static const enum fork_class classes[] = {FORK_CLASS_STATE, FORK_CLASS_CALL,
+						  FORK_CLASS_TRACE};
+	for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++) {
+		struct rig rig;
+		struct asked asked;
+		rig_init(&rig, 1);
+		rig_start(&rig);
+		rig_warm(&rig);
+		fake_nodes[0].block_calls = 0;
+		struct fork_question q = guarded_call(990);
+		q.class = classes[i];
+		rig_ask(&rig, &asked, &q);
+		rig_advance_ms(&rig, 200);
+		expect_text(&asked, "[1]");
+		assert_false(asked.do_not_store);
+		assert_int_equal(fake_nodes[0].requests, 1);
+		assert_int_equal(fake_nodes[0].largest_batch, 3);
+		assert_int_equal(fake_nodes[0].block_calls, 2);
+		rig_end(&rig);
+	}
+}
+
+static void calls_of_one_block_share_their_guards(void **state)
+{
+	(void)state;
+	struct rig rig;
+	struct asked asked[4];
+	static const char *const params[] = {"[1]", "[2]", "[3]"};
+	rig_init(&rig, 1);
+	rig_start(&rig);
+	rig_warm(&rig);
+	fake_nodes[0].block_calls = 0;
+	for (size_t i = 0; i < 3; i++) {
+		struct fork_question q = guarded_call(990);
+		q.params = span_of(params[i]);
+		rig_ask(&rig, &asked[i], &q);
+	}
+	struct fork_question other = guarded_call(991);
+	rig_ask(&rig, &asked[3], &other);
+	rig_advance_ms(&rig, 300);
+	for (size_t i = 0; i < 3; i++)
+		expect_text(&asked[i], params[i]);
+	expect_text(&asked[3], "[1]");
+	assert_int_equal(fake_nodes[0].requests, 2);
+	assert_int_equal(fake_nodes[0].block_calls, 4);
+	rig_end(&rig);
+}
+
+/* Another block under that number: nobody is believed, and the caller hears why. */
+static void a_block_that_is_gone_is_lacking(void **state)
+{
+	(void)state;
+	struct rig rig;
+	struct asked asked;
+	rig_init(&rig, 1);
+	rig_start(&rig);
+	rig_warm(&rig);
+	struct fork_question q = guarded_call(990);
+	q.block.hash.bytes[7] ^= 1;
+	rig_ask(&rig, &asked, &q);
+	rig_advance_ms(&rig, 5000);
+	assert_true(asked.done);
+	assert_int_equal(asked.err, ERR_NOT_FOUND);
+	assert_true(asked.lacks);
+	assert_int_equal(rig.learned, 0);
+	rig_end(&rig);
+}
+
+static void without_batches_it_is_asked_alone_and_not_kept(void **state)
+{
+	(void)state;
+	struct rig rig;
+	struct asked asked;
+	rig_init(&rig, 1);
+	rig.config.batch_items = 1;
+	rig_start(&rig);
+	rig_warm(&rig);
+	struct fork_question q = guarded_call(990);
+	rig_ask(&rig, &asked, &q);
+	rig_advance_ms(&rig, 200);
+	expect_text(&asked, "[1]");
+	assert_true(asked.do_not_store);
+	assert_int_equal(fake_nodes[0].batches, 0);
+	rig_end(&rig);
+}
+
+/* The form goes, the meaning stays. */
+static void a_refused_block_hash_becomes_a_guarded_number(void **state)
+{
+	(void)state;
+	for (int refuses = 0; refuses <= 1; refuses++) {
+		struct rig rig;
+		struct asked asked;
+		char params[160];
+		rig_init(&rig, 1);
+		fake_nodes[0].refuses_block_hash = refuses != 0;
+		rig_start(&rig);
+		rig_warm(&rig);
+		fake_nodes[0].block_calls = 0;
+		struct fork_question q = call_at(990);
+		char hex[64];
+		eth_hex(q.block.hash.bytes, 32, hex);
+		int n = snprintf(params, sizeof params,
+				 "[{\"to\":\"0x1\"},{\"blockHash\":\"0x%.64s\"},7]", hex);
+		q.params = (struct span){params, (size_t)n};
+		q.by_hash_at = 14;
+		q.by_hash_len = 13 + 1 + 66 + 2;
+		assert_int_equal(params[q.by_hash_at], '{');
+		assert_int_equal(params[q.by_hash_at + q.by_hash_len], ',');
+		for (unsigned again = 0; again <= 1; again++) {
+			rig_ask(&rig, &asked, &q);
+			rig_advance_ms(&rig, 500);
+			expect_text(&asked,
+				    refuses ? "[{\"to\":\"0x1\"},\"0x3de\",7]" : params);
+			assert_false(asked.do_not_store);
+		}
+		assert_int_equal(fake_nodes[0].block_calls, refuses ? 4 : 0);
+		rig_end(&rig);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_guarded_call_stands_between_two_reads),
+		cmocka_unit_test(calls_of_one_block_share_their_guards),
+		cmocka_unit_test(a_block_that_is_gone_is_lacking),
+		cmocka_unit_test(without_batches_it_is_asked_alone_and_not_kept),
+		cmocka_unit_test(a_refused_block_hash_becomes_a_guarded_number),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
