@@ -116,15 +116,15 @@ static void take_latest(struct heads *heads, struct head *head, struct stack *me
 	const struct head *old = &heads->tags[TAG_LATEST];
 	const struct fork_block *at = &head->block.at;
 
-	if (eth_bytes32_equal(&at->hash, &old->block.at.hash)) {
-		heads->lower_since_us = 0;
-		return;
-	}
+	const bool is_same = eth_bytes32_equal(&at->hash, &old->block.at.hash);
+
 	if (is_held(heads, head, now_us))
 		return;
-	head->epoch = old->epoch + !is_child(head, old);
+	head->epoch = old->epoch + !(is_same || is_child(head, old));
 	if (memory != NULL && at->number > 0)
 		stack_keep_near(memory, head->epoch, at->number - 1, &head->header.parent_hash);
+	if (is_same)
+		return;
 	if (heads->by_depth) {
 		uint64_t depth = finality_depth(heads->chain->chain_id);
 		if (at->number > depth)
