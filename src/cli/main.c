@@ -2,13 +2,17 @@
 #include "base/check.h"
 #include "base/version.h"
 #include "cli/serve.h"
+#include "cli/status.h"
 #include "rpc/method.h"
 
 static const char usage[] =
 	"forkcache: a fork-mode proxy cache for remote Ethereum nodes\n"
 	"\n"
 	"  forkcache serve --upstream URL --fork-block N   serve JSON-RPC pinned to a block\n"
+	"  forkcache serve --upstream URL                  serve JSON-RPC, following the "
+	"chain\n"
 	"  forkcache serve --help                          its options\n"
+	"  forkcache status [HOST:PORT]                    how a running server is\n"
 	"  forkcache methods                               what it does with which method\n"
 	"  forkcache --version\n";
 
@@ -54,6 +58,8 @@ int main(int argc, char **argv)
 
 	if (strcmp(command, "serve") == 0)
 		return cmd_serve(argc - 2, argv + 2);
+	if (strcmp(command, "status") == 0)
+		return cmd_status(argc - 2, argv + 2);
 	if (strcmp(command, "--version") == 0 || strcmp(command, "version") == 0) {
 		printf("forkcache %s\n", FORKCACHE_VERSION);
 		return 0;

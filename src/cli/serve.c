@@ -6,12 +6,14 @@
 #include "rpc/heads.h"
 #include "rpc/keep.h"
 #include "rpc/monitor.h"
+#include "rpc/status.h"
 #include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define WORKERS_MAX   64
@@ -19,7 +21,7 @@
 #define QUESTIONS_MAX 65536    /* in flight, per worker: 64 full batches and some */
 /* Of a reply's bytes, in 64ths, that a batch may fill: go-ethereum's 25 MiB at the default. */
 #define BATCH_SHARE_OF_64 25
-#define ROUTES		  2
+#define ROUTES		  3
 
 /* Everything that runs; one per process. */
 struct service {
@@ -364,11 +366,17 @@ static enum err start_workers(struct service *s, struct err_detail *detail)
 	s->monitor.store = s->store;
 	s->monitor.fork = s->fork;
 	s->monitor.chain = &s->chain;
+	s->monitor.memory_bytes = o->memory_bytes;
+	s->monitor.started_s = time(NULL);
 	s->monitor.workers = s->workers;
 	s->routes[0] = (struct http_route){
 		.path = "/healthz", .fn = monitor_healthz, .cookie = &s->monitor};
 	s->routes[1] = (struct http_route){.path = "/metrics",
 					   .fn = monitor_metrics,
+					   .cookie = &s->monitor,
+					   .needs_token = true};
+	s->routes[2] = (struct http_route){.path = "/status",
+					   .fn = status_json,
 					   .cookie = &s->monitor,
 					   .needs_token = true};
 	s->server = (struct server_config){

@@ -22,6 +22,7 @@
 #include "base/loop.h"
 #include "fork/failure.h"
 #include "fork/fork.h"
+#include <stdatomic.h>
 
 struct fork_op;
 struct upstream;
@@ -69,7 +70,8 @@ static inline bool question_by_hash(const struct fork_question *q)
 
 struct flights {
 	struct flight **buckets;
-	size_t mask, n;
+	size_t mask;
+	atomic_size_t n; /* any thread reads it */
 	uint64_t seed;
 	struct {
 		struct fork_op *first, *last;

@@ -276,6 +276,7 @@ size_t fork_stats(struct fork *fork, struct fork_stats *out,
 		.failed = atomic_load_explicit(&fork->failed_n, memory_order_relaxed),
 		.retries = atomic_load_explicit(&fork->retries, memory_order_relaxed),
 		.failovers = atomic_load_explicit(&fork->failovers, memory_order_relaxed),
+		.in_flight = atomic_load_explicit(&fork->flights.n, memory_order_relaxed),
 	};
 	for (size_t i = 0; i <= ERR_CANCELLED; i++)
 		out->errors[i] = atomic_load_explicit(&fork->errors[i], memory_order_relaxed);

@@ -185,6 +185,7 @@ struct fork_upstream_stats {
 };
 struct fork_stats {
 	uint64_t questions, joined, flights, answered, failed, retries, failovers;
+	uint64_t in_flight;		    /* flights that have no answer yet */
 	uint64_t errors[ERR_CANCELLED + 1]; /* failed questions, by cause */
 };
 /* Any thread; relaxed figures. Returns the number of upstreams; fills at most max. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fork/upstream.h"
 #include "base/log.h"
+#include "base/recent.h"
 #include "fork/fork_impl.h"
 #include "fork/retry.h"
 #include <stdio.h>
@@ -156,6 +157,7 @@ void upstream_failed(struct upstream *upstream, const struct failure *failure, s
 	upstream->failed_us = now;
 	if (now + wait > upstream->backoff_until_us)
 		upstream->backoff_until_us = now + wait;
+	recent_add("upstream %s: %s", upstream->host, failure->why);
 	log_debug("upstream failed", LOG_S("host", upstream->host), LOG_S("why", failure->why),
 		  LOG_U("wait_us", wait));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "rpc/call.h"
 #include "base/buf.h"
+#include "base/recent.h"
 #include <stdarg.h>
 
 static void render_text(const struct call *call, struct buf *out)
@@ -48,6 +49,9 @@ enum lookup call_error(struct call *call, int code, const char *format, ...)
 
 enum lookup call_failed(struct call *call, enum err err, const char *detail)
 {
+	if (err != ERR_NOMEM && err != ERR_OFFLINE)
+		recent_add("%s: %s", call->method->name,
+			   *detail != '\0' ? detail : err_name(err));
 	switch (err) {
 	case ERR_RATE_LIMITED:
 		return call_error(call, RPC_LIMIT, "%s",

@@ -15,6 +15,8 @@ struct monitor {
 	struct store *store; /* NULL: no disk */
 	struct fork *fork;   /* NULL: offline */
 	const struct chain *chain;
+	size_t memory_bytes;	       /* the bound of the memory cache */
+	int64_t started_s;	       /* seconds since 1970 */
 	struct worker *const *workers; /* those that have started */
 	atomic_uint workers_n;
 };
