@@ -177,6 +177,8 @@ bool control_handle(struct http_server *server, struct node *node, bool post, st
 		answer_json(reply, counters_json(&node->counters, false));
 	} else if (span_is(path, "/control/keys")) {
 		answer_json(reply, counters_json(&node->counters, true));
+	} else if (span_is(path, "/control/faults")) {
+		answer_json(reply, json_pack("{s:o}", "struck", script_struck(&node->script)));
 	} else if (span_is(path, "/control/last")) {
 		last_request(&node->counters, reply);
 	} else if (span_is(path, "/control/samples")) {

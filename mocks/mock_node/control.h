@@ -15,6 +15,7 @@
  *   POST /control/wait      {"items": n, ...}: answered when the counters are that high
  *   GET /control/counters   totals, per method, newest batch sizes (counters.h)
  *   GET /control/keys       the same with the count of every key
+ *   GET /control/faults     {"struck": [n, ...]}: how often each fault of the list has struck
  *   GET /control/last       head and body of the newest RPC request
  *   GET /control/samples    addresses, slots and hashes to ask for (samples.h)
  */

@@ -23,6 +23,7 @@ struct call {
 	struct buf key;	  /* of the item at hand */
 	struct reply *reply;
 	bool over_rate;
+	bool batch;
 	json_t *no_params; /* [] */
 };
 
@@ -146,13 +147,26 @@ static unsigned source_of(const struct node *node)
 	return node->fork ? FROM_FORK : node->recorded ? FROM_RECORDING : FROM_CHAIN;
 }
 
+static void put_json(struct buf *out, const json_t *value)
+{
+	char *text = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
+
+	buf_text(out, text ? text : "null");
+	free(text);
+}
+
 static void run(struct call *call, struct span name, const json_t *params)
 {
 	struct node *node = call->node;
 	const struct method *method = method_find(name);
 	unsigned source = source_of(node);
 	bool missing = script_is_missing(&node->script, name);
+	const json_t *scripted = script_answer(&node->script, name);
 
+	if (!missing && scripted) {
+		put_json(&call->answer.json, scripted);
+		return;
+	}
 	if (!missing && source == FROM_RECORDING &&
 	    recorded_answer(node->recorded, name, params, &call->answer))
 		return;
@@ -170,7 +184,6 @@ static void run(struct call *call, struct span name, const json_t *params)
 static void value_of_fault(struct call *call, const struct fault *fault)
 {
 	const char *kind = json_string_value(json_object_get(fault->spec, "kind"));
-	json_t *value = json_object_get(fault->spec, "value");
 
 	start_answer(call);
 	if (strcmp(kind, "value") != 0) {
@@ -179,9 +192,7 @@ static void value_of_fault(struct call *call, const struct fault *fault)
 								       : "\"0x0\"");
 		return;
 	}
-	char *text = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
-	buf_text(&call->answer.json, text ? text : "null");
-	free(text);
+	put_json(&call->answer.json, json_object_get(fault->spec, "value"));
 }
 
 static void error_of_fault(struct call *call, const struct fault *fault)
@@ -201,11 +212,30 @@ static void error_of_fault(struct call *call, const struct fault *fault)
 	free(text);
 }
 
-static void bend_reply(struct reply *reply, const struct fault *fault)
+/* An HTTP error whose body is a JSON-RPC error. */
+static bool says_error(const struct fault *fault)
+{
+	return fault->kind == FAULT_HTTP && json_object_get(fault->spec, "code");
+}
+
+static void bend_status(struct reply *reply, const struct fault *fault)
 {
 	const json_t *retry_after = json_object_get(fault->spec, "retry_after");
 	const json_t *status = json_object_get(fault->spec, "status");
 	const char *body = json_string_value(json_object_get(fault->spec, "body"));
+
+	reply->status = json_is_integer(status) ? (int)json_integer_value(status) : 500;
+	if (json_is_integer(retry_after))
+		reply->retry_after = json_integer_value(retry_after);
+	if (says_error(fault))
+		return;
+	reply->content_type = "text/plain";
+	buf_clear(&reply->body);
+	buf_text(&reply->body, body ? body : "mock-node: scripted HTTP error\n");
+}
+
+static void bend_reply(struct reply *reply, const struct fault *fault)
+{
 	const json_t *delay_ms = json_object_get(fault->spec, "delay_ms");
 
 	if (fault->kind == FAULT_SLOW) {
@@ -231,12 +261,7 @@ static void bend_reply(struct reply *reply, const struct fault *fault)
 		buf_text(&reply->body, "<html><body><h1>Service busy</h1></body></html>\n");
 		reply->content_type = "text/html";
 	} else if (fault->kind == FAULT_HTTP) {
-		reply->status = json_is_integer(status) ? (int)json_integer_value(status) : 500;
-		if (json_is_integer(retry_after))
-			reply->retry_after = json_integer_value(retry_after);
-		reply->content_type = "text/plain";
-		buf_clear(&reply->body);
-		buf_text(&reply->body, body ? body : "mock-node: scripted HTTP error\n");
+		bend_status(reply, fault);
 	}
 }
 
@@ -245,7 +270,7 @@ static void answer_item(struct call *call, struct span method, json_t *params,
 {
 	if (call->over_rate)
 		answer_error(&call->answer, RPC_RATE_LIMIT, "request rate limited");
-	else if (fault && fault->kind == FAULT_RPC_ERROR)
+	else if (fault && (fault->kind == FAULT_RPC_ERROR || says_error(fault)))
 		error_of_fault(call, fault);
 	else if (fault && fault->kind == FAULT_VALUE)
 		value_of_fault(call, fault);
@@ -270,8 +295,8 @@ static bool handle_item(struct call *call, json_t *item, struct piece *piece)
 		answer_error(&call->answer, RPC_INVALID_PARAMS, "non-array args");
 	} else {
 		count_item(call, method, params);
-		piece->fault =
-			script_strike(&call->node->script, method, buf_as_span(&call->key));
+		piece->fault = script_strike(&call->node->script, method,
+					     buf_as_span(&call->key), call->batch);
 		call->node->counters.faults += piece->fault != NULL;
 		answer_item(call, method, params, piece->fault);
 	}
@@ -407,7 +432,8 @@ static void handle_document(struct call *call, json_t *document, uint64_t now_us
 	uint64_t items = json_is_array(document) ? json_array_size(document) : 1;
 
 	call->reply->items = items;
-	if (json_is_array(document))
+	call->batch = json_is_array(document);
+	if (call->batch)
 		counters_batch(&node->counters, items);
 	if (!script_admit(&node->script, now_us, items)) {
 		node->counters.refused++;

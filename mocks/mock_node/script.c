@@ -42,8 +42,8 @@ static const char *const batch_styles[] = {
 };
 
 static const char *const members[] = {
-	"latency_ms", "item_us",    "bandwidth", "rate",  "max_batch", "missing",
-	"faults",     "add_faults", "lag",	 "prune", "chain_id",  "client_version",
+	"latency_ms", "item_us", "bandwidth", "rate",	  "max_batch",	    "missing", "faults",
+	"add_faults", "lag",	 "prune",     "chain_id", "client_version", "answers",
 };
 
 bool script_knows(const char *member)
@@ -74,6 +74,7 @@ void script_release(struct script *script)
 {
 	faults_release(script);
 	json_decref(script->missing);
+	json_decref(script->answers);
 	json_decref(script->client_version);
 	script_init(script);
 }
@@ -246,6 +247,7 @@ enum err script_apply(struct script *script, const json_t *control, struct err_d
 	if (err == OK)
 		err = add_faults(script, json_object_get(control, "add_faults"), detail);
 	keep(control, "missing", &script->missing);
+	keep(control, "answers", &script->answers);
 	keep(control, "client_version", &script->client_version);
 	return err;
 }
@@ -283,17 +285,25 @@ bool script_is_missing(const struct script *script, struct span method)
 	return false;
 }
 
-static bool concerns(const struct fault *fault, struct span method, struct span key)
+const json_t *script_answer(const struct script *script, struct span method)
+{
+	return json_object_getn(script->answers, method.ptr, method.len);
+}
+
+static bool concerns(const struct fault *fault, struct span method, struct span key, bool batch)
 {
 	if (fault->count == 0 || (fault->method && !span_is(method, fault->method)))
+		return false;
+	if (!batch && fault->kind > FAULT_LAST_OF_ITEM)
 		return false;
 	return !fault->match || memmem(key.ptr, key.len, fault->match, strlen(fault->match));
 }
 
-const struct fault *script_strike(struct script *script, struct span method, struct span key)
+const struct fault *script_strike(struct script *script, struct span method, struct span key,
+				  bool batch)
 {
 	for (struct fault *fault = script->faults; fault; fault = fault->next) {
-		if (!concerns(fault, method, key))
+		if (!concerns(fault, method, key, batch))
 			continue;
 		if (fault->after > 0) {
 			fault->after--;
@@ -301,7 +311,21 @@ const struct fault *script_strike(struct script *script, struct span method, str
 		}
 		if (fault->count > 0)
 			fault->count--;
+		fault->struck++;
 		return fault;
 	}
 	return NULL;
+}
+
+json_t *script_struck(const struct script *script)
+{
+	json_t *list = json_array();
+
+	for (const struct fault *fault = script->faults; list && fault; fault = fault->next) {
+		if (json_array_append_new(list, json_integer((json_int_t)fault->struck)) != 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
 }

@@ -16,6 +16,8 @@
  *                object for the array (the default), HTTP 413, go-ethereum's array of one
  *                error with the first id, or a closed connection; null for none
  *   missing      ["method", ...] that are answered -32601
+ *   answers      {"method": result, ...}: what these methods answer, whatever they are asked
+ *                and whether or not the node knows them; null for none
  *   faults       [fault, ...] replaces the list; add_faults puts some after it
  *   lag          blocks by which the head is behind; above it there is nothing
  *   prune        blocks whose state is kept; older is "missing trie node"; null for all
@@ -26,13 +28,14 @@
  * `after` of them pass, then strikes `count` times (for ever, if absent). The first fault of
  * the list that strikes an item is the one. Kinds, and what else they read:
  *
- *   of the HTTP reply   http (status, body, retry_after), reset, fin, no-answer, truncated,
- *                       html, empty, gzip, chunked, close, slow (delay_ms)
+ *   of the HTTP reply   http (status, body, retry_after; with code, message and data the
+ *                       body is a JSON-RPC error as of rpc-error), reset, fin, no-answer,
+ *                       truncated, html, empty, gzip, chunked, close, slow (delay_ms)
  *   of the item         rpc-error (code, message, data), null, 0x, 0x0, value (value),
  *                       no-message, wrong-id, string-id, null-id, no-jsonrpc, error-null
  *   of the batch        batch-missing, batch-extra, batch-reversed, batch-one-error,
  *                       batch-duplicate: the struck item is left out, or sent twice; the
- *                       others concern the whole array
+ *                       others concern the whole array. They strike no single request
  */
 #include "base/err.h"
 #include "base/span.h"
@@ -72,7 +75,7 @@ struct fault {
 	enum fault_kind kind;
 	json_t *spec; /* owned; the texts below point into it */
 	const char *method, *match;
-	uint64_t after;
+	uint64_t after, struck;
 	int64_t count; /* strikes left; -1: for ever */
 	struct fault *next;
 };
@@ -91,6 +94,7 @@ struct script {
 	uint64_t max_batch; /* 0: no limit */
 	enum batch_style batch_style;
 	json_t *missing; /* an array, or NULL */
+	json_t *answers; /* an object, or NULL */
 	struct fault *faults;
 	uint64_t lag, prune;
 	bool pruning;
@@ -110,6 +114,11 @@ bool script_knows(const char *member);
 /* Takes the tokens for a request of so many items; false: over the rate. */
 bool script_admit(struct script *script, uint64_t now_us, uint64_t items);
 bool script_is_missing(const struct script *script, struct span method);
-/* The fault that strikes this item now, or NULL; uses up one of its strikes. Borrowed until
- * the next script_apply. */
-const struct fault *script_strike(struct script *script, struct span method, struct span key);
+/* What the method answers by the script, borrowed, or NULL. */
+const json_t *script_answer(const struct script *script, struct span method);
+/* The fault that strikes this item (of an array: batch) now, or NULL; uses up one of its
+ * strikes. Borrowed until the next script_apply. */
+const struct fault *script_strike(struct script *script, struct span method, struct span key,
+				  bool batch);
+/* How often each fault of the list has struck, in order; a new array, NULL without memory. */
+json_t *script_struck(const struct script *script);

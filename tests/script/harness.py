@@ -409,6 +409,10 @@ class MockNode(Proc):
         """How often each question was asked: {'eth_getBalance ["0x..","latest"]': 1}."""
         return self._control_http("GET", "/control/keys")["keys"]
 
+    def struck(self):
+        """How often each fault of the script has struck."""
+        return self._control_http("GET", "/control/faults")["struck"]
+
     def last(self):
         """Head and body of the newest RPC request, as texts."""
         return self._control_http("GET", "/control/last")

@@ -96,6 +96,35 @@ class Faults(SharedMock):
         self.node.control(missing=["eth_getAccountInfo"])
         self.assertEqual(self.node.error("eth_getAccountInfo", self.s["eoa"], "latest").code, -32601)
 
+    def test_scripted_answers(self):
+        self.node.control(answers={"eth_estimateGas": "0x5208", "eth_chainId": None})
+        self.assertEqual(self.node.rpc("eth_estimateGas", {}), "0x5208")
+        self.assertIsNone(self.node.rpc("eth_chainId"))
+        self.node.fault("0x", "eth_estimateGas", count=1)
+        self.assertEqual(self.node.rpc("eth_estimateGas", {}), "0x")
+        self.node.control(missing=["eth_estimateGas"])
+        self.assertEqual(self.node.error("eth_estimateGas", {}).code, -32601)
+        self.node.control(answers=None)
+        self.assertEqual(self.node.rpc("eth_chainId"), "0x11f63")
+
+    def test_an_error_under_a_status(self):
+        self.node.fault("http", "eth_chainId", status=429, retry_after=1, code=-32005,
+                        message="slow down", data={"x": 1})
+        reply = self.node.post(request("eth_chainId", id=5))
+        self.assertEqual((reply.status, reply.headers["retry-after"]), (429, "1"))
+        error = {"code": -32005, "message": "slow down", "data": {"x": 1}}
+        self.assertEqual(reply.json, {"jsonrpc": "2.0", "id": 5, "error": error})
+
+    def test_strikes_are_counted(self):
+        self.node.fault("0x", "eth_blockNumber", count=2)
+        self.node.fault("batch-missing", "eth_chainId")
+        for _ in range(3):
+            self.node.rpc("eth_blockNumber")
+        self.node.rpc("eth_chainId")
+        self.assertEqual(self.node.struck(), [2, 0])
+        self.assertEqual(len(self.node.batch([("eth_chainId",), ("eth_blockNumber",)])), 1)
+        self.assertEqual(self.node.struck(), [2, 1])
+
     def test_wrong_scripts_are_refused(self):
         for script in ({"faults": [{"kind": "?"}]}, {"latency": 5}, {"rate": -1},
                        {"max_batch": {"style": "?"}}):
