@@ -31,7 +31,8 @@ struct multi_peer {
 	struct multi *multi;
 	const struct url *url; /* NULL: freed by its owner, a last delivery is going on */
 	struct curl_slist *headers;
-	unsigned refs; /* the owner, and transfers that are not idle */
+	struct curl_slist without_gzip; /* "Accept-Encoding:", then the headers: not offered */
+	unsigned refs;			/* the owner, and transfers that are not idle */
 	struct transfers idle;
 	unsigned idle_n;
 	uint64_t opened_us; /* the last connection */

@@ -157,7 +157,6 @@ static CURLcode set_protocol(struct multi_transfer *t, const struct url *url)
 {
 	CURLcode code = CURLE_OK;
 	SET(CURLOPT_URL, secret_reveal(url->full));
-	SET(CURLOPT_HTTPHEADER, t->peer->headers);
 	SET(CURLOPT_POST, 1L);
 	SET(CURLOPT_USERAGENT, "forkcache/" FORKCACHE_VERSION);
 	/* libcurl 7.88 fails at the second request of an h2c connection */
@@ -269,7 +268,9 @@ enum lookup multi_start(struct multi_peer *peer, const struct multi_request *req
 	t->done = done;
 	t->cookie = cookie;
 	t->head_bytes = 0;
-	SET(CURLOPT_ACCEPT_ENCODING, request->gzip ? "gzip" : NULL);
+	/* Who sends it unasked is understood, too. */
+	SET(CURLOPT_ACCEPT_ENCODING, "gzip");
+	SET(CURLOPT_HTTPHEADER, request->gzip ? peer->headers : &peer->without_gzip);
 	SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
 	SET(CURLOPT_POSTFIELDS, request->body.len > 0 ? request->body.ptr : "");
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)request->connect_ms);
@@ -448,6 +449,7 @@ enum err multi_peer_new(struct multi *multi, const struct url *url,
 			struct secret *const *headers, size_t headers_n,
 			struct multi_peer **out, struct err_detail *detail)
 {
+	static char no_gzip[] = "Accept-Encoding:";
 	struct curl_slist *list = NULL;
 	struct multi_peer *peer = NULL;
 
@@ -472,6 +474,7 @@ enum err multi_peer_new(struct multi *multi, const struct url *url,
 	peer->multi = multi;
 	peer->url = url;
 	peer->headers = list;
+	peer->without_gzip = (struct curl_slist){no_gzip, list};
 	peer->refs = 1;
 	TAILQ_INIT(&peer->idle);
 	multi->peers++;
