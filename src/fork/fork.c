@@ -64,15 +64,19 @@ static enum err run_command(struct fork *fork, const char *spec, struct fork_pin
 			    struct err_detail *detail)
 {
 	struct pin_command command = {.spec = spec, .out = out, .detail = detail};
+	*out = (struct fork_pin){0};
 	pthread_mutex_lock(&fork->command_lock);
 	REQUIRE(!fork->command);
 	fork->command = &command;
 	loop_wake_signal(&fork->wake);
-	while (!command.done)
+	while (!command.done && !fork->ended)
 		pthread_cond_wait(&fork->command_done, &fork->command_lock);
 	fork->command = NULL;
 	pthread_mutex_unlock(&fork->command_lock);
-	return command.err;
+	if (command.done)
+		return command.err;
+	blob_put(&out->header_json);
+	return err_set(detail, ERR_IO, "the thread that asks upstreams has ended");
 }
 
 enum err fork_pin(struct fork *fork, const char *spec, struct fork_pin *out,
@@ -227,6 +231,10 @@ static void *run(void *cookie)
 	fork->loop_err = loop_run(fork->loop);
 	if (fork->loop_err != OK)
 		log_error("the fork loop failed", LOG_S("why", err_name(fork->loop_err)));
+	pthread_mutex_lock(&fork->command_lock);
+	fork->ended = true;
+	pthread_cond_broadcast(&fork->command_done);
+	pthread_mutex_unlock(&fork->command_lock);
 	return NULL;
 }
 

@@ -74,6 +74,10 @@ struct fork_question {
 	/* FORK_CALL: a result of null is an answer; else it is a fault of that upstream,
 	 * to be retried or failed over. */
 	bool null_allowed;
+	/* FORK_CALL: it is computed (a call, a trace of one, logs), so that it may fail: an
+	 * error is its answer. False: it is data of the chain, and an error that is not clear
+	 * is doubted first. */
+	bool computed;
 	/* Opaque to the fork: carried to on_answer. FORK_CALL joins by it, too (compared as
 	 * bytes): it is the caller's canonical key of the question. */
 	struct span tag;
@@ -146,7 +150,7 @@ enum err fork_start(const struct fork_config *config, struct fork **out,
  * reached must agree on chain id, number and hash (ERR_CONFIG names the two that do not);
  * one that cannot be reached now is checked the same way before it is first used.
  * Finality: the upstream's "finalized" tag, or, where it has none, so many blocks below its
- * head as finality.h says.
+ * head as finality.h says. ERR_IO: the fork thread's loop has failed.
  */
 enum err fork_pin(struct fork *fork, const char *spec, struct fork_pin *out,
 		  struct err_detail *detail) WARN_UNUSED;

@@ -59,6 +59,7 @@ struct fork {
 	pthread_mutex_t command_lock;
 	pthread_cond_t command_done;
 	struct pin_command *command;
+	bool ended; /* the thread's loop: nobody takes a command any more */
 
 	pthread_t thread;
 	enum err loop_err;

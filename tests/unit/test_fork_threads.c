@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "fake_client.h"
 #include "fake_node.h"
-#include "fork/fork.h"
+#include "fork/fork_impl.h"
 #include "unit.h"
 #include <pthread.h>
 #include <stdlib.h>
@@ -191,6 +191,22 @@ static void test_stop_lets_requests_land(void **state)
 	secret_free(&url);
 }
 
+/* Nobody is left to answer: before the command was seen, or while it is carried out. */
+static void test_pin_without_a_thread(void **state)
+{
+	(void)state;
+	struct secret *url;
+	struct fork_pin pin;
+	struct err_detail detail;
+	struct fork *fork = start(&url);
+	loop_stop(fork->loop);
+	assert_int_equal(fork_pin(fork, "latest", &pin, &detail), ERR_IO);
+	assert_string_equal(detail.text, "the thread that asks upstreams has ended");
+	assert_null(pin.header_json);
+	fork_stop(&fork);
+	secret_free(&url);
+}
+
 static void test_errors_at_start(void **state)
 {
 	(void)state;
@@ -211,6 +227,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_workers),
 		cmocka_unit_test(test_stop_lets_requests_land),
+		cmocka_unit_test(test_pin_without_a_thread),
 		cmocka_unit_test(test_errors_at_start),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
