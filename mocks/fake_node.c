@@ -398,6 +398,9 @@ static void answer(struct fake_node *node, struct span body, struct json_request
 			buf_char(out, ',');
 			item(node, &requests[at], out);
 		}
+		if (batch && at == 0 && fault_is(node, FAULT_TWO_ANSWERS))
+			buf_printf(out, ",{\"jsonrpc\":\"2.0\",\"id\":%.*s,\"result\":\"0x1\"}",
+				   (int)requests[at].id.len, requests[at].id.ptr);
 	}
 	if (batch && fault_is(node, FAULT_EXTRA_ITEM))
 		buf_text(out,

@@ -37,9 +37,10 @@ enum fake_fault {
 	FAULT_EXTRA_ITEM,
 	FAULT_REVERSED,
 	FAULT_TWICE,
-	FAULT_ONE_OBJECT, /* one error object for the batch: code, message */
-	FAULT_ONE_ITEM,	  /* the same, in an array, with a null id */
-	FAULT_TOO_LARGE,  /* the client gives the reply up */
+	FAULT_TWO_ANSWERS, /* to one item, of which the second is false */
+	FAULT_ONE_OBJECT,  /* one error object for the batch: code, message */
+	FAULT_ONE_ITEM,	   /* the same, in an array, with a null id */
+	FAULT_TOO_LARGE,   /* the client gives the reply up */
 };
 
 struct fake_node {

@@ -64,7 +64,7 @@ static int64_t read_code(struct span error)
 }
 
 /* False: it is malformed; out->failure says so. */
-static bool read_error(struct span error, bool is_state, struct outcome *out)
+static bool read_error(struct span error, enum subject subject, struct outcome *out)
 {
 	struct span message;
 	if (json_type(error) != JSON_OBJECT || !json_member(error, "message", &message) ||
@@ -75,7 +75,7 @@ static bool read_error(struct span error, bool is_state, struct outcome *out)
 	}
 	out->error = error;
 	out->code = read_code(error);
-	enum verdict verdict = classify_error(out->code, json_string_raw(message), is_state);
+	enum verdict verdict = classify_error(out->code, json_string_raw(message), subject);
 	failure_set(&out->failure, verdict,
 		    verdict == VERDICT_RATE    ? ERR_RATE_LIMITED
 		    : verdict == VERDICT_LACKS ? ERR_NOT_FOUND
@@ -84,7 +84,7 @@ static bool read_error(struct span error, bool is_state, struct outcome *out)
 	return true;
 }
 
-void answer_object(struct span object, uint64_t id, bool is_state, struct outcome *out)
+void answer_object(struct span object, uint64_t id, enum subject subject, struct outcome *out)
 {
 	struct span member, error;
 	*out = (struct outcome){.answered = true};
@@ -100,7 +100,7 @@ void answer_object(struct span object, uint64_t id, bool is_state, struct outcom
 		failure_set(&out->failure, VERDICT_BAD, ERR_BAD_ANSWER,
 			    "the answer bears another id");
 	else if (has_error)
-		read_error(error, is_state, out);
+		read_error(error, subject, out);
 	else if (json_member(object, "result", &member))
 		out->result = member;
 	else
@@ -108,9 +108,20 @@ void answer_object(struct span object, uint64_t id, bool is_state, struct outcom
 			    "neither a result nor an error");
 }
 
-static bool call_is_state(const struct call *call)
+static enum subject call_subject(const struct call *call)
 {
-	return call->kind != CALL_ONE || call->flights[0]->question.kind != FORK_CALL;
+	const struct fork_question *question =
+		call->kind == CALL_ONE ? &call->flights[0]->question : NULL;
+	if (!question || question->kind != FORK_CALL)
+		return SUBJECT_STATE;
+	return question->computed ? SUBJECT_COMPUTED : SUBJECT_CHAIN;
+}
+
+/* Word for word: some gateways send an item twice. */
+static bool same_outcome(const struct outcome *a, const struct outcome *b)
+{
+	return a->failure.verdict == b->failure.verdict && span_equal(a->result, b->result) &&
+	       span_equal(a->error, b->error);
 }
 
 static void match(struct request *request, struct span array)
@@ -125,12 +136,11 @@ static void match(struct request *request, struct span array)
 		    (uint64_t)number - request->first_id >= request->calls_n)
 			continue;
 		struct call *call = &request->calls[(uint64_t)number - request->first_id];
-		if (call->outcome.answered)
+		const struct outcome first = call->outcome;
+		answer_object(item, (uint64_t)number, call_subject(call), &call->outcome);
+		if (first.answered && !same_outcome(&first, &call->outcome))
 			failure_set(&call->outcome.failure, VERDICT_BAD, ERR_BAD_ANSWER,
-				    "answered twice in one batch");
-		else
-			answer_object(item, (uint64_t)number, call_is_state(call),
-				      &call->outcome);
+				    "two different answers in one batch");
 	}
 	for (size_t i = 0; i < request->calls_n; i++)
 		if (!request->calls[i].outcome.answered)
@@ -143,7 +153,8 @@ static enum reply_form batch_refused(struct span object, struct failure *failure
 {
 	struct outcome outcome = {0};
 	struct span error, message;
-	if (!json_member(object, "error", &error) || !read_error(error, true, &outcome)) {
+	if (!json_member(object, "error", &error) ||
+	    !read_error(error, SUBJECT_STATE, &outcome)) {
 		failure_set(failure, VERDICT_TRANSIENT, ERR_BAD_ANSWER,
 			    "one answer to a batch of questions");
 		return REPLY_BATCH_DOUBTFUL;
@@ -163,6 +174,7 @@ static enum reply_form batch_refused(struct span object, struct failure *failure
 	case VERDICT_BAD:
 	case VERDICT_INTERNAL:
 	case VERDICT_UNSUPPORTED:
+	case VERDICT_LIKELY:
 	case VERDICT_ERROR:
 	case VERDICT_OK:
 	case VERDICTS:
@@ -247,7 +259,7 @@ enum reply_form answer_reply(struct request *request, const struct client_reply 
 	if (request->batch)
 		return read_batch(request, value, failure);
 	struct outcome *outcome = &request->calls[0].outcome;
-	answer_object(value, request->first_id, call_is_state(&request->calls[0]), outcome);
+	answer_object(value, request->first_id, call_subject(&request->calls[0]), outcome);
 	if (failure->verdict == VERDICT_OK || outcome->error.ptr)
 		return REPLY_ITEMS;
 	return REPLY_FAILED;

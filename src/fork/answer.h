@@ -4,7 +4,8 @@
  * Reading what an upstream sent, and believing only what was asked for.
  *
  * Every call must be answered exactly once under its own id: order does not matter, items
- * that were not asked for are ignored, an item answered twice is not believed. A string that
+ * that were not asked for are ignored, of two answers to one item that differ none is
+ * believed. A string that
  * spells our number counts as that id (some gateways turn ids into strings). For state,
  * null, "0x" (except code), a wrong length and an error without a message are faults of the
  * upstream, never values: fork nodes keep such zeros on disk for ever.
@@ -12,6 +13,7 @@
  * Pure: no I/O, no state.
  */
 #include "base/span.h"
+#include "fork/classify.h"
 #include "fork/failure.h"
 #include "fork/fork.h"
 
@@ -38,9 +40,8 @@ enum reply_form {
 enum reply_form answer_reply(struct request *request, const struct client_reply *reply,
 			     struct failure *failure);
 
-/* One JSON-RPC response object (validated): id must be ours. is_state: the question is
- * about state, of which no error is an answer. */
-void answer_object(struct span object, uint64_t id, bool is_state, struct outcome *out);
+/* One JSON-RPC response object (validated): id must be ours. */
+void answer_object(struct span object, uint64_t id, enum subject subject, struct outcome *out);
 /* A transport failure or an HTTP status that is no answer; VERDICT_OK: look at the body. */
 void answer_status(const struct client_reply *reply, struct failure *failure);
 

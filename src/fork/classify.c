@@ -20,6 +20,10 @@ static const struct phrase phrases[] = {
 	{"exceeds block gas limit", VERDICT_BAD, VERDICT_ERROR},
 	{"insufficient funds", VERDICT_BAD, VERDICT_ERROR},
 	{"vm exception", VERDICT_BAD, VERDICT_ERROR},
+	{"invalid opcode", VERDICT_BAD, VERDICT_ERROR},
+	{"invalid jump", VERDICT_BAD, VERDICT_ERROR},
+	{"stack underflow", VERDICT_BAD, VERDICT_ERROR},
+	{"stack limit reached", VERDICT_BAD, VERDICT_ERROR},
 	/* the block, or its state, is not there */
 	{"missing trie node", VERDICT_LACKS, VERDICT_LACKS},
 	{"header not found", VERDICT_LACKS, VERDICT_LACKS},
@@ -61,16 +65,16 @@ static const struct phrase phrases[] = {
 	{"authenticat", VERDICT_REFUSED, VERDICT_REFUSED},
 	{"project id", VERDICT_REFUSED, VERDICT_REFUSED},
 	/* a form or a method that it does not know */
-	{"method not found", VERDICT_UNSUPPORTED, VERDICT_ERROR},
-	{"does not exist/is not available", VERDICT_UNSUPPORTED, VERDICT_ERROR},
-	{"unsupported method", VERDICT_UNSUPPORTED, VERDICT_ERROR},
-	{"unknown method", VERDICT_UNSUPPORTED, VERDICT_ERROR},
-	{"not supported", VERDICT_UNSUPPORTED, VERDICT_ERROR},
-	{"not implemented", VERDICT_UNSUPPORTED, VERDICT_ERROR},
-	{"not whitelisted", VERDICT_UNSUPPORTED, VERDICT_ERROR},
-	{"invalid argument", VERDICT_UNSUPPORTED, VERDICT_ERROR},
-	{"cannot unmarshal", VERDICT_UNSUPPORTED, VERDICT_ERROR},
-	{"invalid params", VERDICT_UNSUPPORTED, VERDICT_ERROR},
+	{"method not found", VERDICT_UNSUPPORTED, VERDICT_LIKELY},
+	{"does not exist/is not available", VERDICT_UNSUPPORTED, VERDICT_LIKELY},
+	{"unsupported method", VERDICT_UNSUPPORTED, VERDICT_LIKELY},
+	{"unknown method", VERDICT_UNSUPPORTED, VERDICT_LIKELY},
+	{"not supported", VERDICT_UNSUPPORTED, VERDICT_LIKELY},
+	{"not implemented", VERDICT_UNSUPPORTED, VERDICT_LIKELY},
+	{"not whitelisted", VERDICT_UNSUPPORTED, VERDICT_LIKELY},
+	{"invalid argument", VERDICT_UNSUPPORTED, VERDICT_LIKELY},
+	{"cannot unmarshal", VERDICT_UNSUPPORTED, VERDICT_LIKELY},
+	{"invalid params", VERDICT_UNSUPPORTED, VERDICT_LIKELY},
 	/* its own trouble */
 	{"timeout", VERDICT_TRANSIENT, VERDICT_INTERNAL},
 	{"timed out", VERDICT_TRANSIENT, VERDICT_INTERNAL},
@@ -92,8 +96,7 @@ static const struct {
 	{-32007, VERDICT_RATE, VERDICT_RATE},
 	{-32012, VERDICT_RATE, VERDICT_RATE},
 	{-32016, VERDICT_RATE, VERDICT_RATE},
-	{-32601, VERDICT_UNSUPPORTED, VERDICT_ERROR},
-	{-32602, VERDICT_UNSUPPORTED, VERDICT_ERROR},
+	{-32602, VERDICT_UNSUPPORTED, VERDICT_LIKELY},
 	{-32603, VERDICT_TRANSIENT, VERDICT_INTERNAL},
 };
 
@@ -112,18 +115,24 @@ static bool contains(struct span text, const char *phrase)
 	return false;
 }
 
-enum verdict classify_error(int64_t code, struct span message, bool is_state)
+enum verdict classify_error(int64_t code, struct span message, enum subject subject)
 {
+	static const enum verdict unknown[] = {
+		[SUBJECT_STATE] = VERDICT_TRANSIENT,
+		[SUBJECT_CHAIN] = VERDICT_INTERNAL,
+		[SUBJECT_COMPUTED] = VERDICT_LIKELY,
+	};
+	const bool is_state = subject == SUBJECT_STATE;
 	/* JSON-RPC reserves it; the message may quote anything. */
-	if (code == -32601)
-		return is_state ? VERDICT_UNSUPPORTED : VERDICT_ERROR;
+	if (code == CLASSIFY_METHOD_NOT_FOUND)
+		return is_state ? VERDICT_UNSUPPORTED : VERDICT_LIKELY;
 	for (size_t i = 0; i < sizeof phrases / sizeof phrases[0]; i++)
 		if (contains(message, phrases[i].text))
 			return is_state ? phrases[i].state : phrases[i].call;
 	for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
 		if (codes[i].code == code)
 			return is_state ? codes[i].state : codes[i].call;
-	return is_state ? VERDICT_TRANSIENT : VERDICT_ERROR;
+	return unknown[subject];
 }
 
 bool classify_batch_too_big(int64_t code, struct span message)
@@ -151,6 +160,7 @@ const char *classify_name(enum verdict verdict)
 		[VERDICT_REFUSED] = "refused",
 		[VERDICT_INTERNAL] = "internal error",
 		[VERDICT_UNSUPPORTED] = "method or parameters not supported",
+		[VERDICT_LIKELY] = "error",
 		[VERDICT_ERROR] = "error",
 	};
 	return names[verdict];

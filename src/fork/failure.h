@@ -13,6 +13,7 @@ enum verdict {
 	VERDICT_REFUSED,     /* HTTP 4xx: wrong key, wrong path */
 	VERDICT_INTERNAL,    /* an internal error that may well be deterministic (calls) */
 	VERDICT_UNSUPPORTED, /* the method or its form is not known there */
+	VERDICT_LIKELY,	     /* a JSON-RPC error that is the answer, if no other has one */
 	VERDICT_ERROR,	     /* a JSON-RPC error that is the answer */
 	VERDICTS
 };

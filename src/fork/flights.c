@@ -98,7 +98,8 @@ static bool same_question(const struct fork_question *a, const struct fork_quest
 		return a->may_join && b->may_join && span_equal(a->method, b->method) &&
 		       span_equal(a->tag, b->tag) &&
 		       (a->tag.len || span_equal(a->params, b->params)) &&
-		       a->null_allowed == b->null_allowed && a->guarded == b->guarded;
+		       a->null_allowed == b->null_allowed && a->computed == b->computed &&
+		       a->guarded == b->guarded;
 	return a->block.number == b->block.number && a->block.by_hash == b->block.by_hash &&
 	       eth_bytes32_equal(&a->block.hash, &b->block.hash) &&
 	       memcmp(&a->address, &b->address, sizeof a->address) == 0 &&
@@ -211,8 +212,12 @@ static void expire(struct fork *fork, struct fork_op *op)
 	const struct flight *flight = op->flight;
 	struct fork_answer answer = {.err = retry_err(flight), .detail = detail.text};
 	retry_detail(flight, loop_now_us(fork->loop) - op->submitted_us, &detail);
+	struct blob *error = flight->likely ? blob_get(flight->last_error) : NULL;
+	if (error)
+		answer = (struct fork_answer){.err = ERR_UPSTREAM, .blob = error, .detail = ""};
 	flights_leave(fork, op);
 	op_answer(op, &answer);
+	blob_put(&error);
 }
 
 static void due(void *cookie)
@@ -287,6 +292,16 @@ static void unfollow(struct fork *fork, struct fork_op *op)
 	op->next = op->prev = NULL;
 	op->flight = NULL;
 	due_remove(fork, op);
+}
+
+uint64_t flight_due_us(const struct flight *flight)
+{
+	uint64_t last = 0;
+	for (const struct fork_op *op = flight->followers; op; op = op->next) {
+		uint64_t due = op_due_us(flight->fork, op);
+		last = due > last ? due : last;
+	}
+	return last;
 }
 
 void flights_submit(struct fork *fork, struct fork_op *op)

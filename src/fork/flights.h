@@ -53,6 +53,7 @@ struct flight {
 	unsigned attempts; /* requests that brought nothing */
 	unsigned rounds;   /* times that all upstreams were tried */
 	bool plain;	   /* a composite answer failed it: ask it by a call of its own */
+	bool likely;	   /* last_error is likely to be the answer */
 	bool have;	   /* composite answers: value was filled in by this answer */
 	bool unguarded;	   /* asked without the guards that it should have: not to be kept */
 	struct failure last;
@@ -88,6 +89,9 @@ void flights_release(struct fork *fork);
 void flights_submit(struct fork *fork, struct fork_op *op);
 /* Takes op off its flight, which is dropped if it was the last and nothing was sent. */
 void flights_leave(struct fork *fork, struct fork_op *op);
+
+/* The last of its followers' deadlines; 0: nobody waits. */
+uint64_t flight_due_us(const struct flight *flight);
 
 /* Ends a flight: on_answer (for OK), then every follower; frees it. */
 void flight_answer(struct flight *flight, const struct fork_answer *answer);

@@ -33,7 +33,7 @@ static void exchanged(void *cookie, const struct client_reply *reply)
 		failure_set(&failure, VERDICT_TRANSIENT, ERR_BAD_ANSWER,
 			    "the answer is not JSON");
 	if (failure.verdict == VERDICT_OK) {
-		answer_object(value, exchange->id, true, &outcome);
+		answer_object(value, exchange->id, SUBJECT_STATE, &outcome);
 		failure = outcome.failure;
 	}
 	if (failure.err == ERR_NETWORK)
@@ -214,6 +214,7 @@ static bool version_unclear(struct probe *probe, const struct failure *failure)
 	case VERDICT_REFUSED:
 	case VERDICT_INTERNAL:
 	case VERDICT_UNSUPPORTED:
+	case VERDICT_LIKELY:
 	case VERDICT_ERROR:
 	case VERDICTS:
 		break;

@@ -30,6 +30,7 @@ static const unsigned patience[VERDICTS] = {
 	[VERDICT_REFUSED] = 5,
 	[VERDICT_INTERNAL] = 3,
 	[VERDICT_UNSUPPORTED] = 3,
+	[VERDICT_LIKELY] = 1,
 };
 
 uint32_t retry_deadline_ms(const struct fork *fork, enum fork_class class)
@@ -71,9 +72,47 @@ static void wait_a_little(struct flight *flight)
 		flight_fail(flight, ERR_NOMEM);
 }
 
+/* The error object itself is the best answer to a call that keeps failing with it. */
+static void give_up(struct flight *flight)
+{
+	const enum verdict verdict = flight->last.verdict;
+	if (flight->last_error &&
+	    (flight->likely || (verdict != VERDICT_RATE && verdict != VERDICT_REFUSED))) {
+		struct fork_answer answer = {.err = ERR_UPSTREAM,
+					     .blob = flight->last_error,
+					     .detail = "",
+					     .lacks = !flight->likely &&
+						      verdict == VERDICT_LACKS};
+		flight_answer(flight, &answer);
+		return;
+	}
+	flight_fail(flight, retry_err(flight));
+}
+
+/* It will not be asked while anybody waits. */
+static bool is_out_of_time(const struct flight *flight, const struct upstream *upstream)
+{
+	return upstream->told_until_us > flight_due_us(flight);
+}
+
+static void out_of_time(struct flight *flight, struct upstream *upstream)
+{
+	const uint64_t now = loop_now_us(flight->fork->loop);
+	const uint64_t left_s = (upstream->told_until_us - now + 999999) / 1000000;
+	failure_set(&flight->last, VERDICT_RATE, ERR_RATE_LIMITED,
+		    "it has asked for %llu s without requests (Retry-After)",
+		    (unsigned long long)left_s);
+	flight->upstream = upstream;
+	give_up(flight);
+}
+
 void retry_dispatch(struct flight *flight)
 {
 	struct upstream *upstream = upstream_choose(flight);
+	if (upstream && is_out_of_time(flight, upstream)) {
+		out_of_time(flight, upstream);
+		return;
+	}
 	if (upstream) {
 		plan_add(upstream, flight);
 		return;
@@ -85,21 +124,6 @@ void retry_dispatch(struct flight *flight)
 			    first->host, first->disabled_why);
 	}
 	flight_fail(flight, ERR_BAD_ANSWER);
-}
-
-/* The error object itself is the best answer to a call that keeps failing with it. */
-static void give_up(struct flight *flight)
-{
-	const enum verdict verdict = flight->last.verdict;
-	if (flight->last_error && verdict != VERDICT_RATE && verdict != VERDICT_REFUSED) {
-		struct fork_answer answer = {.err = ERR_UPSTREAM,
-					     .blob = flight->last_error,
-					     .detail = "",
-					     .lacks = verdict == VERDICT_LACKS};
-		flight_answer(flight, &answer);
-		return;
-	}
-	flight_fail(flight, retry_err(flight));
 }
 
 void retry_flight(struct flight *flight, struct upstream *upstream,
@@ -128,9 +152,13 @@ void retry_flight(struct flight *flight, struct upstream *upstream,
 	flight->rounds++;
 	flight->tried = 0;
 	/* An answer larger than allowed would only be fetched again. */
-	unsigned limit = failure->err == ERR_LIMIT ? 1 : patience[failure->verdict];
+	unsigned limit =
+		failure->err == ERR_LIMIT || flight->likely ? 1 : patience[failure->verdict];
+	struct upstream *again = upstream_choose(flight);
 	if (limit != UNTIL_DEADLINE && flight->rounds >= limit)
 		give_up(flight);
+	else if (again && is_out_of_time(flight, again))
+		out_of_time(flight, again);
 	else
 		wait_a_little(flight);
 }
@@ -149,6 +177,7 @@ enum err retry_err(const struct flight *flight)
 	case VERDICT_REFUSED:
 	case VERDICT_INTERNAL:
 	case VERDICT_UNSUPPORTED:
+	case VERDICT_LIKELY:
 	case VERDICT_ERROR:
 	case VERDICTS:
 		break;

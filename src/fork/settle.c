@@ -41,9 +41,15 @@ static void deliver(struct upstream *u, struct flight *flight, struct fork_answe
 	blob_put(&answer->blob);
 }
 
+/* One that says more, or surely, replaces one that is likely. */
 static void remember_error(const struct upstream *u, struct flight *flight,
 			   const struct outcome *outcome)
 {
+	const enum verdict verdict = outcome->failure.verdict;
+	if (flight->likely && verdict != VERDICT_ERROR &&
+	    (verdict != VERDICT_LIKELY || outcome->code == CLASSIFY_METHOD_NOT_FOUND))
+		return;
+	flight->likely = verdict == VERDICT_LIKELY;
 	blob_put(&flight->last_error);
 	flight->last_error = blob_copy(outcome->error.ptr, outcome->error.len);
 	if (flight->last_error)
@@ -193,6 +199,7 @@ static void settle_composite(struct upstream *u, struct call *call)
 	case VERDICT_TRANSIENT:
 	case VERDICT_BAD:
 	case VERDICT_INTERNAL:
+	case VERDICT_LIKELY:
 	case VERDICT_ERROR:
 	case VERDICTS:
 		ability_strike(call_ability(u, call), loop_now_us(u->fork->loop));
@@ -239,6 +246,7 @@ static bool is_fault(const struct outcome *outcome)
 	case VERDICT_REFUSED:
 	case VERDICT_INTERNAL:
 	case VERDICT_UNSUPPORTED:
+	case VERDICT_LIKELY:
 	case VERDICT_ERROR:
 	case VERDICTS:
 		return false;

@@ -6,14 +6,15 @@
 #include "fork/retry.h"
 #include <stdio.h>
 
-#define DISABLED_US    (UINT64_C(60) * 1000000)
-#define LACK_US	       (UINT64_C(30) * 1000000) /* a lagging node has caught up by then */
-#define RETRY_AFTER_MS 9000 /* what a provider may ask for: the longest that a client waits */
-#define NURSE_US       (UINT64_C(5) * 1000000)
-#define RESTART_US     (UINT64_C(1) * 1000000)
-#define SHARE_ONE      65536u
-#define SHARE_SICK     (SHARE_ONE / 2)
-#define SHARE_HALFWAY  (SHARE_ONE / 8 * 3) /* well again, but on probation */
+#define DISABLED_US (UINT64_C(60) * 1000000)
+#define LACK_US	    (UINT64_C(30) * 1000000) /* a lagging node has caught up by then */
+/* What a provider may ask for: then it is looked at again. */
+#define RETRY_AFTER_MAX_MS (INT64_C(3600) * 1000)
+#define NURSE_US	   (UINT64_C(5) * 1000000)
+#define RESTART_US	   (UINT64_C(1) * 1000000)
+#define SHARE_ONE	   65536u
+#define SHARE_SICK	   (SHARE_ONE / 2)
+#define SHARE_HALFWAY	   (SHARE_ONE / 8 * 3) /* well again, but on probation */
 
 enum err upstream_init(struct upstream *upstream, struct fork *fork, unsigned index,
 		       const struct fork_upstream_config *config, struct err_detail *detail)
@@ -125,7 +126,7 @@ void upstream_succeeded(struct upstream *upstream, uint64_t sent_us, uint64_t el
 	if (sent_us < upstream->failed_us)
 		return;
 	upstream->failures_in_row = 0;
-	upstream->backoff_until_us = 0;
+	upstream->backoff_until_us = upstream->told_until_us = 0;
 	if (upstream->window < UPSTREAM_WINDOW)
 		upstream->window++;
 	upstream->burst += upstream->burst / 4 + 1;
@@ -151,8 +152,10 @@ void upstream_failed(struct upstream *upstream, const struct failure *failure, s
 	} else if (failure->err == ERR_TIMEOUT && items > 1 && items / 2 < upstream->burst) {
 		upstream->burst = (unsigned)(items / 2);
 	}
-	if (retry_after_ms > 0 && retry_after_ms <= RETRY_AFTER_MS &&
-	    (uint64_t)retry_after_ms * 1000 > wait)
+	if (retry_after_ms > RETRY_AFTER_MAX_MS)
+		retry_after_ms = RETRY_AFTER_MAX_MS;
+	const bool told = retry_after_ms > 0 && (uint64_t)retry_after_ms * 1000 > wait;
+	if (told)
 		wait = (uint64_t)retry_after_ms * 1000;
 	upstream->failed_us = now;
 	if (now + wait > upstream->backoff_until_us)
@@ -160,6 +163,10 @@ void upstream_failed(struct upstream *upstream, const struct failure *failure, s
 	recent_add("upstream %s: %s", upstream->host, failure->why);
 	log_debug("upstream failed", LOG_S("host", upstream->host), LOG_S("why", failure->why),
 		  LOG_U("wait_us", wait));
+	if (told) {
+		upstream->told_until_us = now + wait;
+		plan_fail(upstream, failure);
+	}
 }
 
 void upstream_recovered(struct upstream *upstream)

@@ -11,9 +11,11 @@
  *
  * Health: a failed request starts a back-off (50 ms doubling, at most 2 s, or Retry-After)
  * during which nothing new is sent; requests in flight that were sent before say nothing
- * about it. The share of failures is a moving average (1/8); above one half another
- * upstream is preferred. Being rate limited also shrinks what may be in flight (window) and
- * the items of a request (burst); successes let both grow again.
+ * about it. With Retry-After what waits here goes elsewhere, or gets an error at once where
+ * the time asked for is beyond its deadline (retry.h). The share of failures is a moving
+ * average (1/8); above one half another upstream is preferred. Being rate limited also shrinks
+ * what may be in flight (window) and the items of a request (burst); successes let both grow
+ * again.
  *
  * It belongs to the fork thread, but for what fork_stats shows: those fields are atomic.
  */
@@ -69,6 +71,7 @@ struct upstream {
 	bool wants_probe; /* while others are used: is it well again? */
 	uint64_t nursed_us;
 	uint64_t failed_us, backoff_until_us;
+	uint64_t told_until_us;	 /* what part of the back-off it has asked for (Retry-After) */
 	atomic_uint error_share; /* of 65,536 */
 	struct {
 		uint64_t number, until_us;

@@ -227,6 +227,7 @@ enum err make_key(struct call *call, uint32_t *hash_at)
 enum lookup fetch(struct call *call, const struct keep *keep, struct span method,
 		  struct span params, bool null_ok, fork_done_fn *done)
 {
+	const enum method_class class = call->method->class;
 	struct span tag = keep_tag(call_arena(call), keep, call->key);
 	enum err err = ERR_NOMEM;
 
@@ -243,6 +244,8 @@ enum lookup fetch(struct call *call, const struct keep *keep, struct span method
 		.by_hash_at = call->by_hash_at,
 		.by_hash_len = call->by_hash_len,
 		.guarded = call->guarded,
+		.computed =
+			class == METHOD_AT || class == METHOD_RANGE || class == METHOD_FORWARD,
 		.tag = tag,
 	};
 	if (stack_fetch_call(call_view(call), &question, done, call, &call->op, &err) ==

@@ -11,14 +11,20 @@ static void limit_rate(unsigned times)
 	fake_nodes[0].fault_left = times;
 }
 
-static void ask_call(struct rig *rig, struct asked *asked, bool null_allowed)
+static void ask(struct rig *rig, struct asked *asked, bool null_allowed, bool computed)
 {
 	struct fork_question q = rig_question(FORK_CALL, 0, 0);
 	q.method = SPAN("test_echo");
 	q.params = SPAN("[{\"a\":[1]}]");
 	q.class = FORK_CLASS_CALL;
 	q.null_allowed = null_allowed;
+	q.computed = computed;
 	rig_ask(rig, asked, &q);
+}
+
+static void ask_call(struct rig *rig, struct asked *asked, bool null_allowed)
+{
+	ask(rig, asked, null_allowed, true);
 }
 
 static void test_call_errors(void **state)
@@ -37,6 +43,7 @@ static void test_call_errors(void **state)
 		{-32005, "query returned more than 10000 results", ERR_UPSTREAM, 1},
 		{-32603, "internal", ERR_UPSTREAM, 3},
 		{-32000, "header not found", ERR_UPSTREAM, 4},
+		{-32000, "something new", ERR_UPSTREAM, 1},
 	};
 	for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
 		struct rig rig;
@@ -56,6 +63,92 @@ static void test_call_errors(void **state)
 		assert_non_null(memmem(asked.blob->bytes, asked.blob->len, errors[i].message,
 				       strlen(errors[i].message)));
 		assert_int_equal(rig.learned, 0);
+		blob_put(&asked.blob);
+		rig_end(&rig);
+	}
+}
+
+/* What cannot fail is asked for again, before an error that is not clear is believed. */
+static void test_errors_for_chain_data(void **state)
+{
+	(void)state;
+	for (unsigned times = 1; times <= 3; times++) {
+		struct rig rig;
+		struct asked asked;
+		rig_init(&rig, 1);
+		rig_start(&rig);
+		rig_warm(&rig);
+		fake_nodes[0].fault = FAULT_RPC;
+		fake_nodes[0].fault_left = times;
+		fake_nodes[0].fault_code = -32000;
+		fake_nodes[0].fault_message = "something new";
+		ask(&rig, &asked, false, false);
+		rig_advance_ms(&rig, 2000);
+		assert_true(asked.done);
+		assert_int_equal(asked.err, times < 3 ? OK : ERR_UPSTREAM);
+		assert_int_equal(fake_nodes[0].requests, times < 3 ? times + 1 : 3);
+		blob_put(&asked.blob);
+		rig_end(&rig);
+	}
+}
+
+struct opinion {
+	enum fake_fault fault;
+	int code;
+	const char *message;
+};
+
+static void set_opinion(struct fake_node *node, const struct opinion *opinion)
+{
+	node->fault = opinion->fault;
+	node->fault_left = opinion->fault ? UINT_MAX : 0;
+	node->fault_code = opinion->code;
+	node->fault_message = opinion->message;
+	node->fault_status = 429;
+}
+
+/* An error that is likely the answer is, unless the other upstream has a better one. */
+static void test_second_opinion(void **state)
+{
+	(void)state;
+	static const struct opinion none = {FAULT_RPC, -32601, "no such method"},
+				    some = {FAULT_RPC, -32000, "something new"},
+				    sure = {FAULT_RPC, 3, "execution reverted"},
+				    rate = {FAULT_RPC, -32005, "slow"},
+				    reset = {FAULT_RESET, 0, NULL},
+				    hang = {FAULT_HANG, 0, NULL},
+				    limit = {FAULT_STATUS, 0, NULL},
+				    right = {FAULT_NONE, 0, NULL};
+	static const struct {
+		const struct opinion *nodes[2];
+		const struct opinion *answer; /* whose error; NULL: the right one */
+		size_t requests[2];
+	} cases[] = {
+		{{&none, &right}, NULL, {1, 1}},  {{&some, &right}, NULL, {1, 1}},
+		{{&none, &none}, &none, {1, 1}},  {{&none, &some}, &some, {1, 1}},
+		{{&some, &none}, &some, {1, 1}},  {{&some, &sure}, &sure, {1, 1}},
+		{{&sure, &right}, &sure, {1, 0}}, {{&some, &rate}, &some, {1, 1}},
+		{{&none, &reset}, &none, {1, 1}}, {{&none, &limit}, &none, {1, 1}},
+		{{&none, &hang}, &none, {1, 1}},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct rig rig;
+		struct asked asked;
+		rig_init(&rig, 2);
+		rig.config.deadline_ms[FORK_CLASS_CALL] = 240; /* the hanging one ends it */
+		rig_start(&rig);
+		rig_warm(&rig);
+		for (size_t n = 0; n < 2; n++)
+			set_opinion(&fake_nodes[n], cases[i].nodes[n]);
+		ask_call(&rig, &asked, false);
+		rig_advance_ms(&rig, 1000);
+		assert_true(asked.done);
+		const char *text = cases[i].answer ? cases[i].answer->message : "[{\"a\":[1]}]";
+		if (asked.err != (cases[i].answer ? ERR_UPSTREAM : OK) ||
+		    !memmem(asked.blob->bytes, asked.blob->len, text, strlen(text)))
+			fail_msg("case %zu: %s %s", i, err_name(asked.err), asked.detail);
+		for (size_t n = 0; n < 2; n++)
+			assert_int_equal(fake_nodes[n].requests, cases[i].requests[n]);
 		blob_put(&asked.blob);
 		rig_end(&rig);
 	}
@@ -254,6 +347,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_call_errors),
+		cmocka_unit_test(test_errors_for_chain_data),
+		cmocka_unit_test(test_second_opinion),
 		cmocka_unit_test(test_call_error_that_quotes_the_key),
 		cmocka_unit_test(test_call_null),
 		cmocka_unit_test(test_call_check),

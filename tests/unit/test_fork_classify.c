@@ -9,7 +9,7 @@ static void test_errors(void **state)
 	static const struct {
 		int code;
 		const char *message;
-		enum verdict for_state, for_call;
+		enum verdict for_state, for_call; /* computed, at least */
 	} rows[] = {
 		{-32000,
 		 "missing trie node 1a2b (path ) state 0x1a2b is not available, not found",
@@ -27,21 +27,29 @@ static void test_errors(void **state)
 		{-32000, "gas required exceeds allowance (0)", VERDICT_BAD, VERDICT_ERROR},
 		{3, "execution reverted: rate limit exceeded", VERDICT_BAD, VERDICT_ERROR},
 		{-32601, "the method eth_x does not exist/is not available",
-		 VERDICT_UNSUPPORTED, VERDICT_ERROR},
-		{-32602, "invalid 1st argument: block", VERDICT_UNSUPPORTED, VERDICT_ERROR},
+		 VERDICT_UNSUPPORTED, VERDICT_LIKELY},
+		{-32602, "invalid 1st argument: block", VERDICT_UNSUPPORTED, VERDICT_LIKELY},
 		{-32603, "Internal JSON-RPC error.", VERDICT_TRANSIENT, VERDICT_INTERNAL},
 		{-32000, "execution timeout", VERDICT_TRANSIENT, VERDICT_INTERNAL},
 		{-32000, "Invalid API key", VERDICT_REFUSED, VERDICT_REFUSED},
-		{-32000, "something new", VERDICT_TRANSIENT, VERDICT_ERROR},
+		{-32000, "something new", VERDICT_TRANSIENT, VERDICT_LIKELY},
+		{-32000, "invalid opcode: INVALID", VERDICT_BAD, VERDICT_ERROR},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct span message = span_of(rows[i].message);
-		if (classify_error(rows[i].code, message, true) != rows[i].for_state ||
-		    classify_error(rows[i].code, message, false) != rows[i].for_call)
+		if (classify_error(rows[i].code, message, SUBJECT_STATE) != rows[i].for_state ||
+		    classify_error(rows[i].code, message, SUBJECT_COMPUTED) != rows[i].for_call)
 			fail_msg("%d %s: %d, %d", rows[i].code, rows[i].message,
-				 classify_error(rows[i].code, message, true),
-				 classify_error(rows[i].code, message, false));
+				 classify_error(rows[i].code, message, SUBJECT_STATE),
+				 classify_error(rows[i].code, message, SUBJECT_COMPUTED));
 	}
+	/* Chain data does not fail like that; a method may well be missing. */
+	assert_int_equal(classify_error(-32000, SPAN("something new"), SUBJECT_CHAIN),
+			 VERDICT_INTERNAL);
+	assert_int_equal(classify_error(-32601, SPAN("no"), SUBJECT_CHAIN), VERDICT_LIKELY);
+	assert_int_equal(classify_error(-32005, SPAN("query returned more than 10000 results"),
+					SUBJECT_CHAIN),
+			 VERDICT_ERROR);
 }
 
 static void test_batch_too_big(void **state)

@@ -157,8 +157,9 @@ static void test_batch_frames(void **state)
 {
 	(void)state;
 	static const enum fake_fault faults[] = {FAULT_MISSING_ITEM, FAULT_EXTRA_ITEM,
-						 FAULT_REVERSED, FAULT_TWICE};
-	for (size_t f = 0; f < 4; f++) {
+						 FAULT_REVERSED, FAULT_TWICE,
+						 FAULT_TWO_ANSWERS};
+	for (size_t f = 0; f < sizeof faults / sizeof faults[0]; f++) {
 		struct rig rig;
 		struct asked asked[9];
 		rig_init(&rig, 1);
@@ -171,7 +172,8 @@ static void test_batch_frames(void **state)
 		rig_advance_ms(&rig, 8000);
 		for (unsigned k = 0; k < 9; k++)
 			rig_expect_slot(&asked[k], 1, k);
-		const bool again = faults[f] == FAULT_MISSING_ITEM || faults[f] == FAULT_TWICE;
+		const bool again =
+			faults[f] == FAULT_MISSING_ITEM || faults[f] == FAULT_TWO_ANSWERS;
 		assert_int_equal(fake_nodes[0].requests, again ? 2 : 1);
 		assert_int_equal(rig.learned, 9);
 		rig_end(&rig);
@@ -197,13 +199,85 @@ static void test_retry_after(void **state)
 	rig_expect_slot(&asked, 1, 1);
 	assert_int_equal(fake_nodes[0].requests, 2);
 	assert_int_equal(fake_nodes[0].at_us[1], start + 3050 * RIG_MS);
-	/* beyond any deadline: not honoured */
+	rig_end(&rig);
+}
+
+static void tell_to_wait(int64_t retry_after_ms)
+{
 	set_fault(&fake_nodes[0], &(struct fault_case){.fault = FAULT_STATUS, .status = 429},
 		  1);
-	fake_nodes[0].fault_retry_after_ms = 60000;
+	fake_nodes[0].fault_retry_after_ms = retry_after_ms;
+}
+
+static void expect_told(const struct asked *asked, const char *seconds)
+{
+	assert_true(asked->done);
+	assert_int_equal(asked->err, ERR_RATE_LIMITED);
+	if (!strstr(asked->detail, "upstream n0:1: no answer in") ||
+	    !strstr(asked->detail, seconds))
+		fail_msg("%s", asked->detail);
+}
+
+/* Beyond the deadline: an error at once, and nobody is asked before the time is over. */
+static void test_retry_after_beyond_the_deadline(void **state)
+{
+	(void)state;
+	struct rig rig;
+	struct asked asked, late;
+	rig_init(&rig, 1);
+	rig_start(&rig);
+	rig_warm(&rig);
+	tell_to_wait(60000);
 	rig_ask_slot(&rig, &asked, 1, 2);
-	rig_advance_ms(&rig, 1000);
-	rig_expect_slot(&asked, 1, 2);
+	rig_advance_ms(&rig, 60);
+	expect_told(&asked, "asked for 60 s");
+	for (unsigned s = 0; s < 50; s++) {
+		rig_ask_slot(&rig, &late, 1, 3 + s);
+		rig_advance_ms(&rig, 1000);
+		expect_told(&late, "Retry-After");
+	}
+	assert_int_equal(fake_nodes[0].requests, 1);
+	/* what is left of the time now fits into the deadline */
+	rig_advance_ms(&rig, 2000);
+	rig_ask_slot(&rig, &late, 1, 2);
+	rig_advance_ms(&rig, 7800);
+	assert_false(late.done);
+	assert_int_equal(fake_nodes[0].requests, 1);
+	rig_advance_ms(&rig, 300);
+	rig_expect_slot(&late, 1, 2);
+	/* a day is not waited for */
+	tell_to_wait(INT64_C(86400) * 1000);
+	rig_ask_slot(&rig, &asked, 1, 4);
+	rig_advance_ms(&rig, 60);
+	expect_told(&asked, "asked for 3600 s");
+	rig_end(&rig);
+}
+
+/* Also what was waiting to be sent: it goes to the other one. */
+static void test_retry_after_with_another_upstream(void **state)
+{
+	(void)state;
+	enum { CALLS = PLAN_ALONE_MAX + 8 };
+	struct rig rig;
+	struct asked asked[CALLS];
+	rig_init(&rig, 2);
+	rig_start(&rig);
+	rig_warm(&rig);
+	tell_to_wait(60000);
+	struct fork_question q = rig_question(FORK_CALL, 0, 0);
+	q.method = SPAN("test_echo");
+	q.params = SPAN("[1]");
+	q.class = FORK_CLASS_CALL;
+	for (unsigned i = 0; i < CALLS; i++)
+		rig_ask(&rig, &asked[i], &q);
+	rig_advance_ms(&rig, 2000);
+	for (unsigned i = 0; i < CALLS; i++) {
+		assert_true(asked[i].done);
+		assert_int_equal(asked[i].err, OK);
+		blob_put(&asked[i].blob);
+	}
+	assert_int_equal(fake_nodes[0].requests, PLAN_ALONE_MAX);
+	assert_int_equal(fake_nodes[1].requests, 8 + 1);
 	rig_end(&rig);
 }
 
@@ -374,6 +448,8 @@ int main(void)
 		cmocka_unit_test(test_detail),
 		cmocka_unit_test(test_batch_frames),
 		cmocka_unit_test(test_retry_after),
+		cmocka_unit_test(test_retry_after_beyond_the_deadline),
+		cmocka_unit_test(test_retry_after_with_another_upstream),
 		cmocka_unit_test(test_rate_limited_by_items),
 		cmocka_unit_test(test_failover),
 		cmocka_unit_test(test_all_fail_names_all),
