@@ -322,7 +322,7 @@ enum err answer_value(const struct fork_question *question, struct span result,
 		return read_code_bytes(result, &out->blob, failure);
 	case FORK_CALL:
 		if (json_type(result) == JSON_NULL && !question->null_allowed)
-			return bad(failure, "null");
+			return bad(failure, "the answer is null");
 		out->blob = blob_copy(result.ptr, result.len);
 		return out->blob ? OK : ERR_NOMEM;
 	}

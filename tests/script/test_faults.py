@@ -67,8 +67,6 @@ ODDITIES = {
 }
 # The code of an account without code is an answer, whoever has code.
 GOOD_AS_CODE = {"0x"}
-# Of a block read, an error that says nothing is believed, and passed on.
-GOOD_AS_BLOCK = {"-32000"}
 
 PASSWORD, PATH_KEY, QUERY_KEY, HEADER_KEY = (
     "pass-7Q3kd0", "path-9fJ2xx", "query-4Zp1aa", "header-8Kd6bb"
@@ -122,8 +120,6 @@ class FaultTest(ForkcacheTest):
         good = set()
         if name in GOOD_AS_CODE:
             good.add("eth_getCode")
-        if name in GOOD_AS_BLOCK:
-            good.add("eth_getBlockByNumber")
         return {read: value for read, value in self.reads.items() if read[0] not in good}
 
     def strike(self, node, fault, **more):
