@@ -34,7 +34,7 @@ struct options {
 	uint32_t workers;
 
 	uint32_t state_deadline_ms, call_deadline_ms, trace_deadline_ms;
-	uint32_t upstream_batch_items;
+	uint32_t upstream_batch_items, upstream_rate;
 	uint64_t head_bytes, body_bytes, reply_bytes;
 	uint32_t batch_items, connections;
 	uint32_t head_timeout_ms, body_timeout_ms, idle_timeout_ms;

@@ -172,6 +172,7 @@ static enum err start_fork(struct service *s, struct err_detail *detail)
 				[FORK_CLASS_CALL] = o->call_deadline_ms,
 				[FORK_CLASS_TRACE] = o->trace_deadline_ms},
 		.batch_items = o->upstream_batch_items,
+		.upstream_rate = o->upstream_rate,
 		.chain_id = o->chain_id,
 		.trust_dev_upstream = o->trust_dev_upstream,
 		.check = keep_check,

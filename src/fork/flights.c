@@ -206,10 +206,21 @@ static void due_remove(struct fork *fork, struct fork_op *op)
 	op->due_next = op->due_prev = NULL;
 }
 
+/* It has waited for its upstream's rate all the time. */
+static void note_budget(struct flight *flight)
+{
+	const struct fork *fork = flight->fork;
+	if (flight->state == FLIGHT_PLANNED && flight->last.verdict == VERDICT_OK &&
+	    budget_wait_us(&flight->upstream->budget, loop_now_us(fork->loop)) > 0)
+		failure_set(&flight->last, VERDICT_RATE, ERR_RATE_LIMITED,
+			    "no turn within %u requests a second", fork->upstream_rate);
+}
+
 static void expire(struct fork *fork, struct fork_op *op)
 {
 	struct err_detail detail;
-	const struct flight *flight = op->flight;
+	struct flight *flight = op->flight;
+	note_budget(flight);
 	struct fork_answer answer = {.err = retry_err(flight), .detail = detail.text};
 	retry_detail(flight, loop_now_us(fork->loop) - op->submitted_us, &detail);
 	struct blob *error = flight->likely ? blob_get(flight->last_error) : NULL;

@@ -135,6 +135,7 @@ static void configure(struct fork *fork, const struct fork_config *config)
 {
 	memcpy(fork->deadline_ms, config->deadline_ms, sizeof fork->deadline_ms);
 	fork->batch_items = config->batch_items ? config->batch_items : BATCH_ITEMS;
+	fork->upstream_rate = config->upstream_rate;
 	fork->required_chain_id = fork->chain_id = config->chain_id;
 	fork->trust_dev_upstream = config->trust_dev_upstream;
 	fork->check = config->check;

@@ -122,7 +122,8 @@ struct fork_config {
 	const char *ca_file; /* PEM bundle instead of the system's; NULL: the system's */
 	uint32_t deadline_ms[FORK_CLASSES]; /* 0: the default of the class */
 	uint32_t batch_items;		    /* most items in a request; 0: 1,000 */
-	uint64_t chain_id; /* required of every upstream; 0: whatever they agree on */
+	uint32_t upstream_rate; /* JSON-RPC requests a second to each upstream; 0: any */
+	uint64_t chain_id;	/* required of every upstream; 0: whatever they agree on */
 	bool trust_dev_upstream;
 	fork_check_fn *check;	   /* may be NULL */
 	fork_answer_fn *on_answer; /* may be NULL */

@@ -29,6 +29,7 @@ struct fork {
 	/* configuration */
 	uint32_t deadline_ms[FORK_CLASSES];
 	uint32_t batch_items;
+	uint32_t upstream_rate;
 	uint64_t required_chain_id;
 	bool trust_dev_upstream;
 	fork_check_fn *check;

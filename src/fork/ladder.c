@@ -348,7 +348,9 @@ static void fail_all(struct request *r, enum verdict verdict, enum err err, cons
 /* Calls that a request may hold besides its guards. */
 static size_t items_beside(const struct upstream *u, size_t guards)
 {
-	const size_t items = upstream_items_max(u);
+	const size_t tokens = budget_tokens(&u->budget, loop_now_us(u->fork->loop));
+	const size_t most = upstream_items_max(u);
+	const size_t items = tokens < most ? tokens : most;
 	return items > guards ? items - guards : 1;
 }
 

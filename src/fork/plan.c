@@ -79,6 +79,42 @@ static void wait_until(struct upstream *u, uint64_t due_us)
 		log_warn("no memory for a timer", LOG_S("host", u->host));
 }
 
+/* The queue whose front has waited longest of those that may send; NULL: none may. */
+static struct flight_queue *next_to_leave(struct upstream *u, uint64_t now)
+{
+	struct plan *plan = &u->plan;
+	if (budget_wait_us(&u->budget, now) > 0)
+		return NULL;
+	const bool alone = plan->alone.n && plan->alone_busy < alone_max(u);
+	const bool gathering = plan->gathering.n && may_leave(u, now);
+	if (alone && gathering)
+		return plan->gathering.first->queued_us < plan->alone.first->queued_us
+			       ? &plan->gathering
+			       : &plan->alone;
+	return alone ? &plan->alone : gathering ? &plan->gathering : NULL;
+}
+
+/* Sends what may leave now, and sets the timer for the rest. */
+static void send_all(struct upstream *u, uint64_t now)
+{
+	struct plan *plan = &u->plan;
+	struct flight_queue *queue;
+	bool memory = true;
+	while (memory && (queue = next_to_leave(u, now)))
+		memory = leave(u, queue, queue == &plan->alone);
+	const uint64_t wait = budget_wait_us(&u->budget, now);
+	if (!memory) {
+		wait_until(u, now + NOMEM_WAIT_US);
+	} else if (wait > 0 && plan->gathering.n + plan->alone.n > 0) {
+		wait_until(u, now + wait);
+	} else if (plan->gathering.n && u->window == UPSTREAM_WINDOW &&
+		   plan->busy < PLAN_BUSY_MAX) {
+		uint64_t window = atomic_load(&u->rtt_us) / GATHER_RTT_SHARE;
+		wait_until(u, plan->gathering.first->queued_us +
+				      (window < GATHER_MIN_US ? GATHER_MIN_US : window));
+	}
+}
+
 static void turn_over(void *cookie)
 {
 	struct upstream *u = cookie;
@@ -110,19 +146,7 @@ static void turn_over(void *cookie)
 		return;
 	}
 	upstream_renew(u);
-	bool memory = true;
-	while (memory && plan->alone.n && plan->alone_busy < alone_max(u))
-		memory = leave(u, &plan->alone, true);
-	while (memory && plan->gathering.n && may_leave(u, now))
-		memory = leave(u, &plan->gathering, false);
-	if (!memory) {
-		wait_until(u, now + NOMEM_WAIT_US);
-	} else if (plan->gathering.n && u->window == UPSTREAM_WINDOW &&
-		   plan->busy < PLAN_BUSY_MAX) {
-		uint64_t window = atomic_load(&u->rtt_us) / GATHER_RTT_SHARE;
-		wait_until(u, plan->gathering.first->queued_us +
-				      (window < GATHER_MIN_US ? GATHER_MIN_US : window));
-	}
+	send_all(u, now);
 	ports_signal(fork);
 }
 

@@ -10,8 +10,9 @@
  * of those classes) travel alone, are not counted, and are bounded by PLAN_ALONE_MAX (by the
  * window while the upstream is throttled).
  *
- * Nothing leaves while the upstream is not ready or backs off. While it is throttled
- * (window below UPSTREAM_WINDOW), time alone does not make questions leave.
+ * Nothing leaves while the upstream is not ready, backs off, or has no budget left (a batch
+ * holds no more than the budget does, and the queue that has waited longest goes first). While
+ * it is throttled (window below UPSTREAM_WINDOW), time alone does not make questions leave.
  */
 #include "base/loop.h"
 #include "fork/flights.h"

@@ -61,6 +61,7 @@ enum err exchange_start(struct exchange *exchange, struct upstream *upstream,
 	}
 	fork_count(&upstream->requests, 1);
 	fork_count(&upstream->items, 1);
+	budget_spend(&upstream->budget, loop_now_us(fork->loop), 1);
 	if (client_post(upstream->target, body.ptr, body.len,
 			retry_attempt_ms(fork, FORK_CLASS_STATE), EXCHANGE_REPLY_MAX, exchanged,
 			exchange, &exchange->op, &err) == PENDING)

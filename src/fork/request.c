@@ -199,6 +199,7 @@ void request_send(struct request *request, struct buf *body)
 	list(request);
 	fork_count(&u->requests, 1);
 	fork_count(&u->items, request->calls_n);
+	budget_spend(&u->budget, request->sent_us, request->calls_n);
 	if (client_post(u->target, bytes, length, attempt_ms(request), REQUEST_REPLY_MAX,
 			landed, request, &request->op, &err) == PENDING)
 		return;

@@ -24,6 +24,7 @@ enum err upstream_init(struct upstream *upstream, struct fork *fork, unsigned in
 	upstream->window = UPSTREAM_WINDOW;
 	upstream->burst = fork->batch_items;
 	atomic_store(&upstream->batch_limit, fork->batch_items);
+	budget_init(&upstream->budget, fork->upstream_rate);
 	plan_init(upstream);
 	enum err err = redact_init(&upstream->secrets, config->url, config->headers,
 				   config->headers_n);
@@ -70,6 +71,16 @@ static bool is_well(const struct upstream *upstream, uint64_t now)
 	return atomic_load(&upstream->error_share) < SHARE_SICK;
 }
 
+/* What waits for its rate takes a second or more. */
+static bool is_laden(const struct upstream *upstream)
+{
+	const struct plan *plan = &upstream->plan;
+	/* Slots travel many to a request where they can. */
+	const bool packs = upstream->storage_values.state == CAPABILITY_YES;
+	return upstream->budget.interval_ns &&
+	       plan->alone.n + (packs ? 0 : plan->gathering.n) >= upstream->fork->upstream_rate;
+}
+
 /* A sick one is passed over, and would never be seen to be well again: questions that go
  * elsewhere have it looked at now and then. */
 static void nurse(struct upstream *upstream, uint64_t now)
@@ -86,7 +97,7 @@ struct upstream *upstream_choose(struct flight *flight)
 	struct fork *fork = flight->fork;
 	const uint64_t now = loop_now_us(fork->loop);
 	const uint64_t number = flight->question.block.number;
-	struct upstream *sick = NULL, *lacking = NULL;
+	struct upstream *laden = NULL, *sick = NULL, *lacking = NULL;
 	for (size_t i = 0; i < fork->upstreams_n; i++) {
 		struct upstream *u = &fork->upstreams[i];
 		if (flight->tried >> i & 1 || !upstream_usable(u))
@@ -95,12 +106,18 @@ struct upstream *upstream_choose(struct flight *flight)
 			lacking = lacking ? lacking : u;
 			continue;
 		}
-		if (is_well(u, now))
-			return u;
+		if (is_well(u, now)) {
+			if (!is_laden(u))
+				return u;
+			laden = laden ? laden : u;
+			continue;
+		}
 		nurse(u, now);
 		if (!sick || u->backoff_until_us < sick->backoff_until_us)
 			sick = u;
 	}
+	if (laden)
+		return laden;
 	/* Within a round only what can be asked at once: else the wait is over sooner. */
 	if (flight->tried)
 		return sick && sick->backoff_until_us <= now ? sick : NULL;

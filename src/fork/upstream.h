@@ -15,12 +15,15 @@
  * the time asked for is beyond its deadline (retry.h). The share of failures is a moving
  * average (1/8); above one half another upstream is preferred. Being rate limited also shrinks
  * what may be in flight (window) and the items of a request (burst); successes let both grow
- * again.
+ * again. Where the rate is known (fork_config.upstream_rate) requests wait in the plan
+ * instead; an upstream with a second's worth of them is passed over for one that is well and
+ * has less to do.
  *
  * It belongs to the fork thread, but for what fork_stats shows: those fields are atomic.
  */
 #include "base/loop.h"
 #include "fork/ability.h"
+#include "fork/budget.h"
 #include "fork/client.h"
 #include "fork/failure.h"
 #include "fork/plan.h"
@@ -45,6 +48,7 @@ struct upstream {
 	const char *host; /* borrowed from target */
 	struct redact secrets;
 	struct plan plan;
+	struct budget budget;
 	struct probe probe;
 
 	_Atomic(enum upstream_state) state;
@@ -87,8 +91,8 @@ enum err upstream_init(struct upstream *upstream, struct fork *fork, unsigned in
 void upstream_release(struct upstream *upstream);
 
 /* The upstream to ask next: the first in order of preference that is well, was not tried
- * in this round and is not known to lack the block; at the start of a round the least bad
- * one if none is well. NULL: none is left (in this round, or at all). */
+ * in this round and is not known to lack the block, nor has too much to do; at the start of
+ * a round the least bad one if none is well. NULL: none is left (in this round, or at all). */
 struct upstream *upstream_choose(struct flight *flight);
 /* May be used at all: not disabled (any more). */
 bool upstream_usable(struct upstream *upstream);

@@ -302,5 +302,22 @@ class Failover(FaultTest):
         self.each(FAULTS, self.passed_over)
 
 
+class Rate(FaultTest):
+    def refused(self, *more):
+        """How often a provider that counts each item refuses during 60 questions."""
+        node = self.mock(rate={"per_second": 60, "burst": 30, "by": "items"})
+        proxy = self.serve(node, block=BLOCK, more=more, folder=self.folder_of(str(more)))
+        calls = [("mock_echo", i) for i in range(40)]
+        calls += [("eth_getBalance", "0x%040x" % i, hex(BLOCK)) for i in range(20)]
+        answers = [answer["result"] for answer in proxy.batch(calls)]
+        self.assertEqual(answers[:40], [[i] for i in range(40)])
+        self.assertEqual(answers[40:], ["0x0"] * 20)
+        return node.counters()["refused"]
+
+    def test_a_known_limit_is_kept(self):
+        self.assertGreater(self.refused(), 0)
+        self.assertEqual(self.refused("--upstream-rate", 50), 0)
+
+
 if __name__ == "__main__":
     unittest.main()

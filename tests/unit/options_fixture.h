@@ -79,6 +79,7 @@ static inline void assert_defaults(void)
 	assert_int_equal(options.call_deadline_ms, 30000);
 	assert_int_equal(options.trace_deadline_ms, 120000);
 	assert_int_equal(options.upstream_batch_items, 1000);
+	assert_int_equal(options.upstream_rate, 0);
 	assert_int_equal(options.batch_items, 1000);
 	assert_int_equal(options.head_bytes, 16384);
 	assert_int_equal(options.body_bytes, UINT64_C(5) << 20);
