@@ -7,6 +7,7 @@ struct http_exchange {
 	loop_fn *on_abort;
 	void *cookie;
 	unsigned status;
+	uint32_t charged;
 };
 
 #define WARM_BYTES 65536
@@ -40,6 +41,11 @@ const char *fake_http_reply(struct http_exchange *exchange)
 	return exchange->status != 0 ? exchange->reply.ptr : NULL;
 }
 
+uint32_t fake_http_charged(const struct http_exchange *exchange)
+{
+	return exchange->charged;
+}
+
 unsigned fake_http_status(const struct http_exchange *exchange)
 {
 	return exchange->status;
@@ -63,6 +69,11 @@ void fake_http_free(struct http_exchange **exchange)
 struct span http_body(const struct http_exchange *exchange)
 {
 	return exchange->body;
+}
+
+void http_charge(struct http_exchange *exchange, uint32_t calls)
+{
+	exchange->charged += calls;
 }
 
 void http_on_abort(struct http_exchange *exchange, loop_fn *fn, void *cookie)

@@ -12,6 +12,8 @@ struct http_exchange *fake_http_post(http_request_fn *handler, void *cookie, con
 void fake_http_limit(size_t reply_bytes);
 /* NUL-terminated body; NULL while there is no reply. Borrowed until fake_http_free. */
 const char *fake_http_reply(struct http_exchange *exchange);
+/* The calls that http_charge was told of. */
+uint32_t fake_http_charged(const struct http_exchange *exchange);
 unsigned fake_http_status(const struct http_exchange *exchange);
 /* The client goes: on_abort runs, if the handler set one. */
 void fake_http_abort(struct http_exchange *exchange);

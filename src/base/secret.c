@@ -5,24 +5,29 @@
 #include <stdint.h>
 #include <unistd.h>
 
-enum { FILE_LINE_MAX = 64 * 1024 };
+enum { FILE_LINE_MAX = 64 * 1024, CACHE_LINE = 64 };
 
 struct secret {
 	size_t len;
-	char bytes[]; /* len bytes and a NUL */
+	size_t mask;  /* a power of two above len, less one */
+	char bytes[]; /* len bytes, and NULs up to that power */
 };
 
 struct secret *secret_new(struct span bytes)
 {
-	if (bytes.len > SIZE_MAX - sizeof(struct secret) - 1)
+	size_t room = CACHE_LINE;
+
+	if (bytes.len > SIZE_MAX / 4)
 		return NULL;
-	struct secret *secret = malloc(sizeof *secret + bytes.len + 1);
+	while (room <= bytes.len)
+		room *= 2;
+	struct secret *secret = calloc(1, sizeof *secret + room);
 	if (!secret)
 		return NULL;
 	secret->len = bytes.len;
+	secret->mask = room - 1;
 	if (bytes.len > 0)
 		memcpy(secret->bytes, bytes.ptr, bytes.len);
-	secret->bytes[bytes.len] = '\0';
 	return secret;
 }
 
@@ -32,7 +37,7 @@ void secret_free(struct secret **secret)
 	*secret = NULL;
 	if (!s)
 		return;
-	explicit_bzero(s, sizeof *s + s->len + 1);
+	explicit_bzero(s, sizeof *s + s->mask + 1);
 	free(s);
 }
 
@@ -48,12 +53,12 @@ size_t secret_length(const struct secret *secret)
 
 bool secret_equal(const struct secret *secret, struct span candidate)
 {
-	/* The time depends on the candidate's length, which its sender knows anyway. volatile
-	 * keeps the compiler from leaving the loop early. */
+	/* The time depends on the candidate's length, which its sender knows anyway; nothing in
+	 * the loop depends on the secret's. volatile keeps the compiler from leaving early. */
 	volatile unsigned char differ = secret->len != candidate.len;
 	for (size_t i = 0; i < candidate.len; i++) {
-		size_t at = i < secret->len ? i : secret->len;
-		differ |= (unsigned char)(secret->bytes[at] ^ candidate.ptr[i]);
+		const unsigned char known = (unsigned char)secret->bytes[i & secret->mask];
+		differ |= (unsigned char)(known ^ (unsigned char)candidate.ptr[i]);
 	}
 	return differ == 0;
 }

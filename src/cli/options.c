@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/options_impl.h"
 #include <ctype.h>
+#include <unistd.h>
 
 const struct option option_table[OPTIONS_N] = {
 #define SECTION(title)
@@ -39,7 +40,7 @@ struct reading {
 bool option_is_list(const struct option *option)
 {
 	return option->kind == OPTION_URLS || option->kind == OPTION_HEADERS ||
-	       option->kind == OPTION_HOSTS;
+	       option->kind == OPTION_HOSTS || option->kind == OPTION_ORIGINS;
 }
 
 size_t option_find(struct span name)
@@ -176,6 +177,64 @@ static void variable_name(const struct option *option, char out[OPTION_NAME_BYTE
 		out[i] = out[i] == '-' ? '_' : (char)toupper((unsigned char)out[i]);
 }
 
+/* What Kubernetes and Docker set in every container for a service that is called so, or
+ * forkcache-something: ..._SERVICE_HOST, ..._SERVICE_PORT, ..._PORT=tcp://...,
+ * ..._PORT_8545_TCP. */
+static bool is_of_a_service(const char *name, const char *value)
+{
+	const size_t n = strlen(name);
+
+	return strstr(name, "SERVICE_HOST") || strstr(name, "SERVICE_PORT") ||
+	       strstr(name, "PORT_") ||
+	       (n >= 4 && strcmp(name + n - 4, "PORT") == 0 && strstr(value, "://"));
+}
+
+/* name: what follows FORKCACHE_, in upper case. */
+static enum err check_variable(const struct reading *r, struct span name)
+{
+	char lower[OPTION_NAME_BYTES], near_name[OPTION_NAME_BYTES];
+
+	if (!option_name_is_plain(name))
+		return err_set(r->detail, ERR_CONFIG,
+			       "a variable FORKCACHE_... is set that is no option's; see "
+			       "forkcache serve --help");
+	for (size_t i = 0; i < name.len; i++)
+		lower[i] = name.ptr[i] == '_' ? '-' : (char)tolower((unsigned char)name.ptr[i]);
+	const struct span option_name = {lower, name.len};
+	if (option_find(option_name) < OPTIONS_N)
+		return OK;
+	const struct option *near = option_nearest(option_name);
+	if (near == NULL)
+		return err_set(r->detail, ERR_CONFIG,
+			       "FORKCACHE_%.*s: there is no option of that name; see forkcache "
+			       "serve --help",
+			       (int)name.len, name.ptr);
+	variable_name(near, near_name);
+	return err_set(r->detail, ERR_CONFIG,
+		       "FORKCACHE_%.*s: there is no option of that name; did you mean %s?",
+		       (int)name.len, name.ptr, near_name);
+}
+
+/* One that is misspelt would otherwise do nothing, without a word. */
+static enum err check_environment(const struct reading *r)
+{
+	static const char prefix[] = "FORKCACHE_";
+
+	for (char **at = environ; *at != NULL; at++) {
+		const char *equals = strchr(*at, '=');
+		if (strncmp(*at, prefix, sizeof prefix - 1) != 0 || equals == NULL ||
+		    equals[1] == '\0')
+			continue;
+		const char *name = *at + sizeof prefix - 1;
+		if (is_of_a_service(*at, equals + 1))
+			continue;
+		enum err err = check_variable(r, (struct span){name, (size_t)(equals - name)});
+		if (err != OK)
+			return err;
+	}
+	return OK;
+}
+
 /* An empty variable is one that is not set: containers and units cannot unset. */
 static enum err read_environment(struct reading *r)
 {
@@ -210,8 +269,10 @@ static enum err read_defaults(struct reading *r)
 
 static enum err read_all(struct reading *r)
 {
-	enum err err = read_environment(r);
+	enum err err = check_environment(r);
 
+	if (err == OK)
+		err = read_environment(r);
 	if (err == OK && r->out->config_file != NULL)
 		err = options_load_yaml(r->out->config_file, r->is_set, r->out, r->detail);
 	return err == OK ? read_defaults(r) : err;
@@ -238,13 +299,19 @@ static void release_secrets(struct secret **list, size_t n)
 	free(list);
 }
 
+static void release_texts(char **list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(list[i]);
+	free(list);
+}
+
 void options_release(struct options *options)
 {
 	release_secrets(options->upstreams, options->upstreams_n);
 	release_secrets(options->headers, options->headers_n);
-	for (size_t i = 0; i < options->allow_hosts_n; i++)
-		free(options->allow_hosts[i]);
-	free(options->allow_hosts);
+	release_texts(options->allow_hosts, options->allow_hosts_n);
+	release_texts(options->allow_origins, options->allow_origins_n);
 	secret_free(&options->token);
 	free(options->ca_file);
 	free(options->fork_block);

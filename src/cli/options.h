@@ -26,6 +26,8 @@ struct options {
 	char *listen; /* "127.0.0.1:8545" */
 	char **allow_hosts;
 	size_t allow_hosts_n;
+	char **allow_origins;
+	size_t allow_origins_n;
 	struct secret *token; /* read from --token-file; NULL: none */
 	bool insecure_public; /* an address that is not loopback, without a token */
 
@@ -35,9 +37,12 @@ struct options {
 
 	uint32_t state_deadline_ms, call_deadline_ms, trace_deadline_ms;
 	uint32_t upstream_batch_items, upstream_rate;
-	uint64_t head_bytes, body_bytes, reply_bytes;
-	uint32_t batch_items, connections;
-	uint32_t head_timeout_ms, body_timeout_ms, idle_timeout_ms;
+	uint64_t head_bytes, body_bytes, reply_bytes, batch_reply_bytes;
+	uint64_t input_bytes, output_bytes;
+	uint32_t batch_items, json_depth, connections, pipeline;
+	uint32_t client_rate; /* 0: no limit */
+	uint32_t client_burst;
+	uint32_t head_timeout_ms, body_timeout_ms, idle_timeout_ms, send_timeout_ms;
 
 	enum log_level log_level;
 	char *config_file;

@@ -12,6 +12,7 @@ enum option_kind {
 	OPTION_URLS,	    /* struct secret **: split at white space; @FILE */
 	OPTION_HEADERS,	    /* struct secret **: split at line ends; @FILE */
 	OPTION_HOSTS,	    /* char **: split at white space and commas */
+	OPTION_ORIGINS,	    /* char **: the same */
 	OPTION_SECRET_FILE, /* struct secret *: the file's first line */
 	OPTION_BYTES,	    /* uint64_t: 65536, 64k, 4M, 4G, 1T; multiples of 1,024 */
 	OPTION_NUMBER,	    /* uint32_t */

@@ -3,6 +3,7 @@
 #include "cli/options_impl.h"
 #include "fork/block_spec.h"
 #include "fork/url.h"
+#include "rpc/server.h"
 #include <ctype.h>
 #include <strings.h>
 
@@ -260,12 +261,42 @@ static enum err add_secret(const struct setting *s, struct span text)
 	return OK;
 }
 
-/* As a Host header names it: letters, digits, dots, hyphens; no port. */
-static enum err add_host(const struct setting *s, struct span text)
+static bool consists_of(struct span text, const char *others)
 {
 	for (size_t i = 0; i < text.len; i++)
-		if (!isalnum((unsigned char)text.ptr[i]) && strchr(".-_", text.ptr[i]) == NULL)
-			return refuse(s, "host names, without a port");
+		if (!isalnum((unsigned char)text.ptr[i]) && strchr(others, text.ptr[i]) == NULL)
+			return false;
+	return text.len != 0;
+}
+
+/* As a Host header names it: letters, digits, dots, hyphens; no port. */
+static bool is_host(struct span text)
+{
+	return consists_of(text, ".-_");
+}
+
+/* As an Origin header names it: scheme, host, port unless it is the scheme's; no path. */
+static bool is_origin(struct span text)
+{
+	const char *slashes = memmem(text.ptr, text.len, "://", 3);
+
+	if (span_is(text, "*"))
+		return true;
+	if (slashes == NULL || text.len > ORIGIN_BYTES_MAX)
+		return false;
+	const struct span scheme = {text.ptr, (size_t)(slashes - text.ptr)};
+	const struct span host = {slashes + 3, text.len - scheme.len - 3};
+	return consists_of(scheme, "+-.") && consists_of(host, ".-_:[]");
+}
+
+static enum err add_name(const struct setting *s, struct span text)
+{
+	const bool is_hosts = s->option->kind == OPTION_HOSTS;
+
+	if (is_hosts && !is_host(text))
+		return refuse(s, "host names, without a port");
+	if (!is_hosts && !is_origin(text))
+		return refuse(s, "origins: https://app.example, without a path, or *");
 	enum err err = list_grow(s);
 	if (err != OK)
 		return err;
@@ -284,8 +315,9 @@ static enum err add_all(const struct setting *s, const char *text, const char *s
 	for (text += strspn(text, separators); *text != '\0';
 	     text += strspn(text, separators)) {
 		struct span entry = {text, strcspn(text, separators)};
-		enum err err = s->option->kind == OPTION_HOSTS ? add_host(s, entry)
-							       : add_secret(s, entry);
+		const bool is_name =
+			s->option->kind == OPTION_HOSTS || s->option->kind == OPTION_ORIGINS;
+		enum err err = is_name ? add_name(s, entry) : add_secret(s, entry);
 		if (err != OK)
 			return err;
 		text += entry.len;
@@ -330,6 +362,7 @@ enum err option_set(const struct option *option, struct options *out, const char
 	case OPTION_HEADERS:
 		return set_secrets(&setting, "\r\n");
 	case OPTION_HOSTS:
+	case OPTION_ORIGINS:
 		return add_all(&setting, text, " \t\r\n,");
 	case OPTION_SECRET_FILE:
 		return set_secret_file(&setting);

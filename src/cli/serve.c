@@ -6,6 +6,7 @@
 #include "rpc/heads.h"
 #include "rpc/keep.h"
 #include "rpc/monitor.h"
+#include "rpc/rates.h"
 #include "rpc/status.h"
 #include <errno.h>
 #include <malloc.h>
@@ -22,6 +23,8 @@
 /* Of a reply's bytes, in 64ths, that a batch may fill: go-ethereum's 25 MiB at the default. */
 #define BATCH_SHARE_OF_64 25
 #define ROUTES		  3
+/* Descriptors that are not for clients: upstreams, store, loops; those refused at the door. */
+#define OWN_DESCRIPTORS 512
 
 /* Everything that runs; one per process. */
 struct service {
@@ -33,6 +36,7 @@ struct service {
 	struct heads *heads; /* following */
 	struct monitor monitor;
 	struct http_route routes[ROUTES];
+	struct server_group clients; /* of all workers */
 	struct server_config server;
 	struct worker *workers[WORKERS_MAX];
 	unsigned workers_n, port;
@@ -307,6 +311,11 @@ static enum err check_options(const struct options *o, struct err_detail *detail
 			       "--listen %s can be reached from other machines: give "
 			       "--token-file, or --insecure-public to serve anybody",
 			       o->listen);
+	for (size_t i = 0; o->token != NULL && i < o->allow_origins_n; i++)
+		if (strcmp(o->allow_origins[i], "*") == 0)
+			return err_set(detail, ERR_CONFIG,
+				       "--allow-origin * lets every web page in, which "
+				       "--token-file forbids: name the origins");
 	REQUIRE(o->workers >= 1 && o->workers <= WORKERS_MAX);
 	return OK;
 }
@@ -340,15 +349,18 @@ static enum err start_worker(struct service *s, struct err_detail *detail)
 
 	if (err != OK)
 		return err;
+	/* The errors of a batch's calls that find no room must find some. */
+	const size_t share = o->reply_bytes / 64 * BATCH_SHARE_OF_64;
 	const struct worker_config config = {
 		.listen_fd = fd,
 		.stack = s->stack,
 		.fork = s->fork,
 		.chain = &s->chain,
 		.server = &s->server,
-		/* The errors of a batch's calls that find no room must find some. */
 		.limits = {.batch_items = o->batch_items,
-			   .reply_bytes = o->reply_bytes / 64 * BATCH_SHARE_OF_64},
+			   .reply_bytes =
+				   o->batch_reply_bytes < share ? o->batch_reply_bytes : share,
+			   .depth = o->json_depth},
 		.in_flight = QUESTIONS_MAX,
 	};
 	err = worker_start(&config, &s->workers[s->workers_n]);
@@ -357,6 +369,37 @@ static enum err start_worker(struct service *s, struct err_detail *detail)
 	s->workers_n++;
 	atomic_store(&s->monitor.workers_n, s->workers_n);
 	return OK;
+}
+
+/* One descriptor a client connection: take what the hard limit allows. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+		log_warn("the limit of open files stays as it is");
+}
+
+/* Fewer connections than asked for, where they could take the descriptors that upstreams and
+ * the store need. */
+static uint32_t connections_within_descriptors(uint32_t asked)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return asked;
+	const rlim_t own =
+		limit.rlim_cur / 4 < OWN_DESCRIPTORS ? limit.rlim_cur / 4 : OWN_DESCRIPTORS;
+	const rlim_t room = limit.rlim_cur - own;
+	if (room >= asked)
+		return asked;
+	log_warn("the limit of open files (ulimit -n) allows fewer connections than "
+		 "--connections",
+		 LOG_U("limit", limit.rlim_cur), LOG_U("connections", room));
+	return room != 0 ? (uint32_t)room : 1;
 }
 
 static enum err start_workers(struct service *s, struct err_detail *detail)
@@ -384,22 +427,31 @@ static enum err start_workers(struct service *s, struct err_detail *detail)
 		.limits = {.head_bytes = o->head_bytes,
 			   .body_bytes = o->body_bytes,
 			   .reply_bytes = o->reply_bytes,
-			   .connections = o->connections,
+			   .input_bytes = o->input_bytes,
+			   .output_bytes = o->output_bytes,
+			   .connections = connections_within_descriptors(o->connections),
+			   .pipeline = o->pipeline,
 			   .head_ms = o->head_timeout_ms,
 			   .body_ms = o->body_timeout_ms,
-			   .idle_ms = o->idle_timeout_ms},
+			   .idle_ms = o->idle_timeout_ms,
+			   .send_ms = o->send_timeout_ms},
+		.group = &s->clients,
+		.origins = (const char *const *)o->allow_origins,
+		.origins_n = o->allow_origins_n,
 		.hosts = (const char *const *)o->allow_hosts,
 		.hosts_n = o->allow_hosts_n,
 		.token = o->token,
 		.routes = s->routes,
 		.routes_n = ROUTES,
 	};
-	while (s->workers_n < o->workers) {
-		enum err err = start_worker(s, detail);
-		if (err != OK)
-			return err;
-	}
-	return OK;
+	enum err err = OK;
+	if (o->client_rate != 0)
+		err = rates_new(o->client_rate, o->client_burst, &s->clients.rates);
+	if (err != OK)
+		return err_set(detail, err, "--client-rate: %s", err_name(err));
+	while (err == OK && s->workers_n < o->workers)
+		err = start_worker(s, detail);
+	return err;
 }
 
 /* In the order that lets everything that was fetched reach the disk. */
@@ -411,6 +463,7 @@ static void shut_down(struct service *s)
 		worker_join(s->workers[i]);
 	for (unsigned i = 0; i < s->workers_n; i++)
 		worker_free(&s->workers[i]);
+	rates_free(&s->clients.rates);
 	if (s->fork != NULL)
 		fork_stop(&s->fork);
 	heads_free(&s->heads);
@@ -418,18 +471,6 @@ static void shut_down(struct service *s)
 	if (s->store != NULL)
 		store_close(&s->store);
 	options_release(&s->options);
-}
-
-/* One descriptor a client connection: take what the hard limit allows. */
-static void raise_descriptors(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-		log_warn("the limit of open files stays as it is");
 }
 
 static void announce(const struct service *s)

@@ -175,6 +175,12 @@ static enum http_problem on_authorization(struct reader *reader, struct span val
 	return HTTP_FINE;
 }
 
+static enum http_problem on_origin(struct reader *reader, struct span value)
+{
+	reader->head->origin = range_of(reader, value);
+	return HTTP_FINE;
+}
+
 static enum http_problem on_expect(struct reader *reader, struct span value)
 {
 	reader->head->expect_continue |= http_text_is(value, "100-continue");
@@ -232,23 +238,43 @@ typedef enum http_problem field_fn(struct reader *reader, struct span value);
 struct known_field {
 	const char *name;
 	field_fn *fn;
-	bool once;
+	uint16_t once; /* its bit of http_head.seen; 0: it may be repeated */
+};
+enum {
+	SEEN_HOST = 1 << 0,
+	SEEN_ORIGIN = 1 << 1,
+	SEEN_CONTENT_TYPE = 1 << 2,
+	SEEN_AUTHORIZATION = 1 << 3,
+	SEEN_LENGTH = 1 << 4,
+	SEEN_TRANSFER_CODING = 1 << 5,
 };
 
-/* The lengths of the known names differ, so the length finds the only candidate. */
-#define LONGEST_NAME 17
-static const struct known_field known_fields[LONGEST_NAME + 1] = {
-	[4] = {"host", on_host, true},
-	[6] = {"expect", on_expect, false},
-	[10] = {"connection", on_connection, false},
-	[12] = {"content-type", on_content_type, true},
-	[13] = {"authorization", on_authorization, true},
-	[14] = {"content-length", on_length, true},
-	[15] = {"accept-encoding", on_accept_coding, false},
-	[16] = {"content-encoding", on_content_coding, false},
-	[17] = {"transfer-encoding", on_transfer_coding, true},
+/* The length leaves two candidates at most. */
+enum { LONGEST_NAME = 17, SAME_LENGTH = 2 };
+static const struct known_field known_fields[LONGEST_NAME + 1][SAME_LENGTH] = {
+	[4] = {{"host", on_host, SEEN_HOST}},
+	[6] = {{"origin", on_origin, SEEN_ORIGIN}, {"expect", on_expect, 0}},
+	[10] = {{"connection", on_connection, 0}},
+	[12] = {{"content-type", on_content_type, SEEN_CONTENT_TYPE}},
+	[13] = {{"authorization", on_authorization, SEEN_AUTHORIZATION}},
+	[14] = {{"content-length", on_length, SEEN_LENGTH}},
+	[15] = {{"accept-encoding", on_accept_coding, 0}},
+	[16] = {{"content-encoding", on_content_coding, 0}},
+	[17] = {{"transfer-encoding", on_transfer_coding, SEEN_TRANSFER_CODING}},
 };
-enum { SEEN_HOST = 4 };
+
+static const struct known_field *find_field(struct span name)
+{
+	if (name.len > LONGEST_NAME)
+		return NULL;
+	for (size_t i = 0; i < SAME_LENGTH; i++) {
+		const struct known_field *known = &known_fields[name.len][i];
+
+		if (known->name && http_text_is(name, known->name))
+			return known;
+	}
+	return NULL;
+}
 
 static enum http_problem read_field(struct reader *reader, struct span line)
 {
@@ -257,18 +283,13 @@ static enum http_problem read_field(struct reader *reader, struct span line)
 
 	if (problem != HTTP_FINE)
 		return problem;
-	if (name.len > LONGEST_NAME)
-		return HTTP_FINE;
 
-	const struct known_field *known = &known_fields[name.len];
-	if (!known->name || !http_text_is(name, known->name))
+	const struct known_field *known = find_field(name);
+	if (!known)
 		return HTTP_FINE;
-
-	/* Lengths 16 and 17 share the bits of 0 and 1, which no known name has. */
-	const uint16_t bit = (uint16_t)(1u << (name.len & 15));
-	if (known->once && (reader->head->seen & bit))
+	if (reader->head->seen & known->once)
 		return HTTP_REPEATED_HEADER;
-	reader->head->seen |= bit;
+	reader->head->seen |= known->once;
 	return known->fn(reader, value);
 }
 
@@ -281,9 +302,9 @@ static enum http_problem read_end(const struct reader *reader)
 		return HTTP_LENGTH_AND_CODING;
 	if (head->chunked && head->minor == 0)
 		return HTTP_CODING_IN_1_0;
-	if (head->minor == 1 && !(head->seen & (1u << SEEN_HOST)))
+	if (head->minor == 1 && !(head->seen & SEEN_HOST))
 		return HTTP_NO_HOST;
-	if (head->authority.len != 0 && (head->seen & (1u << SEEN_HOST)) &&
+	if (head->authority.len != 0 && (head->seen & SEEN_HOST) &&
 	    !http_text_equal(http_range_span(head->authority, reader->bytes),
 			     http_range_span(head->host, reader->bytes)))
 		return HTTP_HOST_DIFFERS;

@@ -51,6 +51,7 @@ struct http_head {
 	struct http_range host;		 /* has at != 0 if there is one */
 	struct http_range content_type;	 /* the same */
 	struct http_range authorization; /* the same */
+	struct http_range origin;	 /* the same */
 };
 
 enum http_progress { HTTP_MORE, HTTP_DONE, HTTP_BAD };

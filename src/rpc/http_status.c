@@ -14,32 +14,34 @@ enum {
 _Static_assert(LENGTH_DIGITS == 8, "HTTP_REPLY_HEAD_ROOM does not fit its head");
 
 /* Clients that obey Retry-After take it as seconds; ethers takes it as milliseconds, and so
- * only loses the pause. */
-#define RETRY_AFTER "Retry-After: 1\r\n"
-
+ * only loses the pause.
+ *
+ * There is no Date: what is answered here is a POST's reply or a moment's, nobody may keep it,
+ * and a recipient that wants the time of receipt has it (RFC 9110, 6.6.1). */
 static const struct status {
 	unsigned code;
 	const char *reason;
 	const char *header; /* that always comes with it */
+	bool retry_after;
 } statuses[] = {
-	{200, "OK", ""},
-	{400, "Bad Request", ""},
-	{401, "Unauthorized", "WWW-Authenticate: Bearer\r\n"},
-	{403, "Forbidden", ""},
-	{404, "Not Found", ""},
-	{405, "Method Not Allowed", ""},
-	{408, "Request Timeout", ""},
-	{413, "Content Too Large", ""},
-	{415, "Unsupported Media Type", ""},
-	{429, "Too Many Requests", RETRY_AFTER},
-	{431, "Request Header Fields Too Large", ""},
-	{500, "Internal Server Error", ""},
-	{503, "Service Unavailable", RETRY_AFTER},
+	{200, "OK", "", false},
+	{400, "Bad Request", "", false},
+	{401, "Unauthorized", "WWW-Authenticate: Bearer\r\n", false},
+	{403, "Forbidden", "", false},
+	{404, "Not Found", "", false},
+	{405, "Method Not Allowed", "", false},
+	{408, "Request Timeout", "", false},
+	{413, "Content Too Large", "", false},
+	{415, "Unsupported Media Type", "", false},
+	{429, "Too Many Requests", "", true},
+	{431, "Request Header Fields Too Large", "", false},
+	{500, "Internal Server Error", "", false},
+	{503, "Service Unavailable", "", true},
 };
 
 static const struct status *find(unsigned code)
 {
-	static const struct status unknown = {0, "Status", ""};
+	static const struct status unknown = {0, "Status", "", false};
 
 	for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
 		if (statuses[i].code == code)
@@ -53,8 +55,8 @@ bool http_reply_head_usual(const struct http_reply_head *head, char out[HTTP_REP
 	uint64_t length = head->length;
 	char *digit = out + BEFORE_LEN + LENGTH_DIGITS;
 
-	if (head->status != 200 || head->extra || head->close || head->keep_alive ||
-	    head->gzip || length > 99999999 ||
+	if (head->status != 200 || head->extra || head->cors || head->close ||
+	    head->keep_alive || head->gzip || length > 99999999 ||
 	    strcmp(head->content_type, "application/json") != 0)
 		return false;
 	memcpy(out, USUAL_BEFORE, BEFORE_LEN);
@@ -71,19 +73,26 @@ size_t http_reply_head_write(const struct http_reply_head *head, char out[HTTP_R
 {
 	const struct status *status = find(head->status);
 	const char *connection = "";
+	const char *extra = head->extra ? head->extra : "",
+		   *cors = head->cors ? head->cors : "";
+	char retry_after[sizeof "Retry-After: 4294967295\r\n"] = "";
 
 	REQUIRE(strlen(head->content_type) <= HTTP_CONTENT_TYPE_MAX);
+	REQUIRE(strlen(extra) + strlen(cors) <= HTTP_EXTRA_MAX);
+	if (status->retry_after)
+		snprintf(retry_after, sizeof retry_after, "Retry-After: %u\r\n",
+			 head->retry_after ? head->retry_after : 1);
 	if (head->close)
 		connection = "Connection: close\r\n";
 	else if (head->keep_alive)
 		connection = "Connection: keep-alive\r\n";
-	const int n = snprintf(out, HTTP_REPLY_HEAD_MAX,
-			       "HTTP/1.1 %u %s\r\nContent-Type: %s\r\n"
-			       "Content-Length: %llu\r\n%s%s%s%s\r\n",
-			       head->status, status->reason, head->content_type,
-			       (unsigned long long)head->length, status->header,
-			       head->extra ? head->extra : "",
-			       head->gzip ? "Content-Encoding: gzip\r\n" : "", connection);
+	const int n =
+		snprintf(out, HTTP_REPLY_HEAD_MAX,
+			 "HTTP/1.1 %u %s\r\nContent-Type: %s\r\n"
+			 "Content-Length: %llu\r\n%s%s%s%s%s%s\r\n",
+			 head->status, status->reason, head->content_type,
+			 (unsigned long long)head->length, status->header, retry_after, extra,
+			 cors, head->gzip ? "Content-Encoding: gzip\r\n" : "", connection);
 	REQUIRE(n > 0 && n < HTTP_REPLY_HEAD_MAX);
 	return (size_t)n;
 }

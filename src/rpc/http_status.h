@@ -13,14 +13,17 @@
 
 enum {
 	HTTP_REPLY_HEAD_ROOM = 77, /* of the usual head; http_status.c checks it */
-	HTTP_REPLY_HEAD_MAX = 512,
+	HTTP_REPLY_HEAD_MAX = 1024,
 	HTTP_CONTENT_TYPE_MAX = 127,
+	HTTP_EXTRA_MAX = 512, /* both extras together */
 };
 
 struct http_reply_head {
 	unsigned status;
 	const char *content_type;
-	const char *extra; /* whole header lines with their CR LF, or NULL */
+	const char *extra;    /* whole header lines with their CR LF, or NULL */
+	const char *cors;     /* the same */
+	unsigned retry_after; /* seconds; 0: 1 where the status wants it (429, 503) */
 	uint64_t length;
 	bool close;	 /* Connection: close */
 	bool keep_alive; /* Connection: keep-alive (HTTP/1.0 has to be told) */

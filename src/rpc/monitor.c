@@ -27,6 +27,7 @@ static unsigned long long load(const atomic_ullong *counter)
 static void put_workers(const struct monitor *m, struct buf *out)
 {
 	unsigned long long connections = 0, now = 0, http = 0, in = 0, sent = 0, refused = 0;
+	unsigned long long limited = 0;
 	unsigned long long calls = 0, batches = 0, waited = 0, errors = 0;
 	unsigned n = atomic_load(&m->workers_n);
 
@@ -39,6 +40,7 @@ static void put_workers(const struct monitor *m, struct buf *out)
 		in += load(&s->bytes_in);
 		sent += load(&s->bytes_out);
 		refused += load(&s->refused);
+		limited += load(&s->limited);
 		calls += load(&r->calls);
 		batches += load(&r->batches);
 		waited += load(&r->waited);
@@ -49,6 +51,8 @@ static void put_workers(const struct monitor *m, struct buf *out)
 	metric(out, "connections", "gauge", "Client connections open.", now);
 	metric(out, "refused_total", "counter", "HTTP requests or connections refused.",
 	       refused);
+	metric(out, "rate_limited_total", "counter",
+	       "HTTP requests refused for their client's rate.", limited);
 	metric(out, "http_requests_total", "counter", "HTTP requests answered.", http);
 	metric(out, "received_bytes_total", "counter", "Bytes received from clients.", in);
 	metric(out, "sent_bytes_total", "counter", "Bytes sent to clients.", sent);

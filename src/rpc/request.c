@@ -519,6 +519,7 @@ void request_start(void *cookie, struct http_exchange *exchange)
 	}
 	request->exchange = exchange;
 	enum scan scan = scan_body(request, http_body(exchange));
+	http_charge(exchange, request->n);
 	if (scan != SCANNED) {
 		refuse(request, scan);
 		return;

@@ -15,18 +15,38 @@ static int open_reserve(void)
 
 static void pause_accepting(struct server *server)
 {
-	if (loop_timer_start(server->loop, &server->timer, ACCEPT_PAUSE_MS * 1000) == OK)
-		loop_fd_want(server->loop, &server->listen_lfd, 0);
+	if (loop_timer_start(server->loop, &server->timer, ACCEPT_PAUSE_MS * 1000) != OK)
+		return;
+	server->paused = true;
+	loop_fd_want(server->loop, &server->listen_lfd, 0);
+}
+
+static void resume_accepting(struct server *server)
+{
+	loop_timer_cancel(server->loop, &server->timer);
+	server->paused = false;
+	if (server->reserve_fd < 0)
+		server->reserve_fd = open_reserve();
+	loop_fd_want(server->loop, &server->listen_lfd, LOOP_READ);
+}
+
+static void log_exhausted(struct server *server)
+{
+	const uint64_t now_us = loop_now_us(server->loop);
+
+	if (now_us < server->exhausted_us)
+		return;
+	server->exhausted_us = now_us + EXHAUSTED_LOG_S * UINT64_C(1000000);
+	log_warn("out of file descriptors: new connections have to wait; see the limit of open "
+		 "files (ulimit -n) and --connections",
+		 LOG_U("connections", atomic_load(&server->group->connections)));
 }
 
 /* Out of descriptors: the reserve takes one connection and lets it go, so that its client
  * learns at once; the others stay in the kernel's queue until some are free again. */
 static void on_exhausted(struct server *server)
 {
-	if (!server->exhausted)
-		log_warn("out of file descriptors: new connections have to wait",
-			 LOG_U("connections", server->counted));
-	server->exhausted = true;
+	log_exhausted(server);
 	if (server->reserve_fd >= 0) {
 		close(server->reserve_fd);
 		const int fd = accept4(server->config.listen_fd, NULL, NULL, SOCK_CLOEXEC);
@@ -39,9 +59,26 @@ static void on_exhausted(struct server *server)
 	pause_accepting(server);
 }
 
+/* Against the limit of all servers together. */
+static bool count_connection(struct server *server)
+{
+	atomic_uint *connections = &server->group->connections;
+
+	if (atomic_fetch_add_explicit(connections, 1, memory_order_relaxed) <
+	    server->config.limits.connections)
+		return true;
+	atomic_fetch_sub_explicit(connections, 1, memory_order_relaxed);
+	return false;
+}
+
+static void uncount_connection(struct server *server)
+{
+	atomic_fetch_sub_explicit(&server->group->connections, 1, memory_order_relaxed);
+}
+
 static void admit_connection(struct server *server, int fd, const struct sockaddr_storage *peer)
 {
-	const bool counted = server->counted < server->config.limits.connections;
+	const bool counted = count_connection(server);
 	struct conn *conn;
 
 	if (!counted && server->overflow == OVERFLOW_CONNECTIONS) {
@@ -49,12 +86,13 @@ static void admit_connection(struct server *server, int fd, const struct sockadd
 		close(fd);
 		return;
 	}
-	if (conn_new(server, fd, address_is_loopback(peer), counted, &conn) != OK) {
+	if (conn_new(server, fd, peer, counted, &conn) != OK) {
 		log_warn("no memory for a connection");
+		if (counted)
+			uncount_connection(server);
 		return;
 	}
 	if (counted) {
-		server->counted++;
 		stat_add(&server->stats.connections, 1);
 		stat_add(&server->stats.connections_now, 1);
 		return;
@@ -73,7 +111,6 @@ static bool accept_one(struct server *server)
 			       SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd >= 0) {
-		server->exhausted = false;
 		admit_connection(server, fd, &peer);
 		return true;
 	}
@@ -117,7 +154,7 @@ static void on_timer(void *cookie)
 
 	REQUIRE(server->magic == MAGIC_SERVER);
 	if (!server->draining) {
-		loop_fd_want(server->loop, &server->listen_lfd, LOOP_READ);
+		resume_accepting(server);
 		return;
 	}
 	server->drained = true;
@@ -134,11 +171,13 @@ static void drain_within(struct server *server, uint64_t timeout_us)
 void server_conn_gone(struct server *server, bool counted)
 {
 	if (counted) {
-		server->counted--;
+		uncount_connection(server);
 		stat_add(&server->stats.connections_now, (unsigned long long)-1);
 	} else {
 		server->overflow--;
 	}
+	if (server->paused && !server->draining)
+		resume_accepting(server); /* its descriptor is free */
 	if (server->draining && !server->drained && !server->conns)
 		drain_within(server, 0);
 }
@@ -223,12 +262,15 @@ enum err server_new(struct loop *loop, const struct server_config *config, struc
 	server->magic = MAGIC_SERVER;
 	server->loop = loop;
 	server->config = *config;
+	server->group = config->group ? config->group : &server->alone;
 	set_defaults(&server->config.limits);
 	server->inputs.large_max = server->config.limits.input_bytes;
 	loop_timer_init(&server->timer, on_timer, server);
 	server->reserve_fd = open_reserve();
-	const enum err err = loop_fd_add(loop, &server->listen_lfd, config->listen_fd,
-					 LOOP_READ, on_listen, server);
+	enum err err = server_cors_init(server);
+	if (err == OK)
+		err = loop_fd_add(loop, &server->listen_lfd, config->listen_fd, LOOP_READ,
+				  on_listen, server);
 	if (err != OK) {
 		server_free(&server);
 		return err;
@@ -254,6 +296,7 @@ void server_free(struct server **server)
 	input_pool_release(&s->inputs);
 	buf_release(&s->spare_out);
 	server_gzip_release(s);
+	server_cors_release(s);
 	s->magic = 0;
 	free(s);
 }

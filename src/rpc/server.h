@@ -16,7 +16,11 @@
  * and output buffers are reused, and the body is written behind room left for the head.
  * Several loop turns of pipelined hits cost one send each turn.
  *
- * All servers of a process may listen on one address (SO_REUSEPORT), one a worker.
+ * All servers of a process may listen on one address (SO_REUSEPORT), one a worker; what is
+ * counted over all of them is in a struct server_group.
+ *
+ * A client's rate (rates.h) is charged one call by every request, whatever becomes of it, and
+ * what a batch holds besides by http_charge. Who is over it is told 429 and when to come again.
  */
 #include "base/buf.h"
 #include "base/err.h"
@@ -26,6 +30,7 @@
 
 struct server;
 struct http_exchange;
+struct rates;
 
 /* The routes that are not JSON-RPC; POST "/" is. */
 typedef void http_request_fn(void *cookie, struct http_exchange *exchange);
@@ -36,6 +41,8 @@ struct http_route {
 	bool needs_token;
 };
 
+#define ORIGIN_BYTES_MAX 255
+
 struct server_limits {	    /* 0: the default in parentheses */
 	size_t head_bytes;  /* (16 KiB) else 431 */
 	size_t body_bytes;  /* (5 MiB) else 413 */
@@ -43,9 +50,15 @@ struct server_limits {	    /* 0: the default in parentheses */
 	/* Of all connections of the server together; at least four times the largest one: */
 	size_t input_bytes;   /* (256 MiB) of long bodies that are held: else 503 */
 	size_t output_bytes;  /* (512 MiB) of replies that are not read: further requests 503 */
-	uint32_t connections; /* (4,096) further ones are accepted, told 503, closed */
+	uint32_t connections; /* (4,096) of the group; further ones are told 503 and closed */
 	uint32_t pipeline;    /* (64) requests in flight a connection: reading pauses */
 	uint32_t head_ms, body_ms, idle_ms, send_ms; /* (10 s, 30 s, 120 s, 30 s) */
+};
+
+/* What all servers of a process share; zeroed at first. Any thread. */
+struct server_group {
+	atomic_uint connections; /* of all of them that are held against the limit */
+	struct rates *rates;	 /* NULL: a client may make as many calls as it likes */
 };
 
 struct server_config {
@@ -53,16 +66,22 @@ struct server_config {
 	struct server_limits limits;
 	const char *const *hosts; /* Host names allowed besides localhost and IP literals */
 	size_t hosts_n;
+	/* Whose pages a browser lets read the replies: origins ("https://app.example") of at
+	 * most ORIGIN_BYTES_MAX bytes, or "*". None: no header of CORS is ever sent. */
+	const char *const *origins;
+	size_t origins_n;
 	const struct secret *token; /* Bearer token; NULL: none asked for */
 	const struct http_route *routes;
 	size_t routes_n;
 	http_request_fn *on_request; /* POST / */
 	void *cookie;
+	struct server_group *group; /* outlives the server; NULL: it is alone */
 };
 
 /* Written by the worker's thread, read by any: relaxed atomics. */
 struct server_stats {
 	atomic_ullong connections, connections_now, requests, bytes_in, bytes_out, refused;
+	atomic_ullong limited;	 /* refused for the client's rate */
 	atomic_ullong status[6]; /* by first digit */
 };
 
@@ -90,6 +109,9 @@ const struct server_stats *server_stats(const struct server *server);
 
 /* The request's body; borrowed until http_reply_close. */
 struct span http_body(const struct http_exchange *exchange);
+/* The body holds so many calls: the client's rate is charged with all but the first, which
+ * the request has paid for. */
+void http_charge(struct http_exchange *exchange, uint32_t calls);
 void http_on_abort(struct http_exchange *exchange, loop_fn *fn, void *cookie);
 /* Where the body of the reply is appended. Only one is open at a time on a connection's
  * turn: open, append, close, without returning to the loop between. */

@@ -54,8 +54,10 @@ static bool type_is_json(const struct http_head *head, const char *bytes)
 {
 	struct span type = http_range_span(head->content_type, bytes);
 
+	/* A page may make a browser send a body of no type, and no preflight before it; what
+	 * comes from a page therefore has to name one. */
 	if (head->content_type.at == 0)
-		return true;
+		return head->origin.at == 0;
 	const char *parameters = memchr(type.ptr, ';', type.len);
 	if (parameters)
 		type.len = (size_t)(parameters - type.ptr);
@@ -68,6 +70,15 @@ static bool type_is_json(const struct http_head *head, const char *bytes)
 static struct verdict no(unsigned status, const char *text, const char *extra)
 {
 	return (struct verdict){.status = status, .text = text, .extra = extra};
+}
+
+/* It carries no token: a browser sends that only when it has been told that it may. */
+static struct verdict preflight(const struct server *server, const struct http_head *head,
+				const char *bytes)
+{
+	if (!server_origin_allowed(server, head, bytes))
+		return no(403, "the Origin is none that --allow-origin gives", NULL);
+	return (struct verdict){.route = &server_preflight};
 }
 
 /* Where the request goes: a route, or NULL for JSON-RPC. */
@@ -85,6 +96,9 @@ static struct verdict find_target(const struct server *server, const struct http
 		return no(404, "there is nothing at this path; JSON-RPC is POST /", NULL);
 	if (root && head->method == METHOD_POST)
 		return (struct verdict){0};
+	if (head->method == METHOD_OPTIONS && head->origin.at != 0 &&
+	    server->config.origins_n != 0)
+		return preflight(server, head, bytes);
 	if (head->method != METHOD_GET && head->method != METHOD_HEAD)
 		return no(405,
 			  root ? "JSON-RPC requests are POST" : "this path knows GET and HEAD",

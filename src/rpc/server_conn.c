@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "rpc/rates.h"
 #include "rpc/server_impl.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -12,6 +13,12 @@ enum {
 
 /* --- refusals --- */
 
+/* The lines of CORS for the request at the front of the input, as far as it has been read. */
+static const char *cors_of(const struct conn *conn)
+{
+	return server_cors_lines(conn->server, &conn->head, input_bytes(&conn->input));
+}
+
 static void reply_error(struct conn *conn, unsigned status, const char *text, const char *extra)
 {
 	struct http_exchange *exchange = exchange_new(conn);
@@ -21,7 +28,12 @@ static void reply_error(struct conn *conn, unsigned status, const char *text, co
 		conn->broken = true;
 		return;
 	}
+	if (status == 429) {
+		stat_add(&conn->server->stats.limited, 1);
+		exchange->retry_after = conn->retry_after;
+	}
 	exchange->extra = extra;
+	exchange->cors = cors_of(conn);
 	exchange->head_only = conn->head.method == METHOD_HEAD;
 	exchange->keep_alive_1_0 = conn->head.minor == 0;
 	struct buf *body = http_reply_open(exchange);
@@ -68,6 +80,18 @@ static void next_request(struct conn *conn, size_t used, bool keep)
 	conn->continue_due = false;
 }
 
+#define TOO_MANY_CALLS "more calls than this server takes from one client in that time"
+
+/* Its body has been read, and is dropped: the connection can go on. */
+static void refuse_for_rate(struct conn *conn, size_t used)
+{
+	const bool keep = http_head_keep_alive(&conn->head);
+
+	conn->state = keep && !conn->server->draining ? CONN_HEAD : CONN_ENDING;
+	reply_error(conn, 429, TOO_MANY_CALLS, NULL);
+	next_request(conn, used, keep);
+}
+
 /* The request is complete: its head, and body_len bytes behind it; `used` are its bytes. */
 static void dispatch(struct conn *conn, size_t body_len, size_t used)
 {
@@ -75,8 +99,12 @@ static void dispatch(struct conn *conn, size_t body_len, size_t used)
 	const struct http_head *head = &conn->head;
 	const bool keep = http_head_keep_alive(head);
 	const struct http_route *route = conn->route;
-	struct http_exchange *exchange = exchange_new(conn);
 
+	if (conn->retry_after != 0) {
+		refuse_for_rate(conn, used);
+		return;
+	}
+	struct http_exchange *exchange = exchange_new(conn);
 	if (!exchange) {
 		conn->broken = true;
 		return;
@@ -85,6 +113,7 @@ static void dispatch(struct conn *conn, size_t body_len, size_t used)
 	exchange->body = (struct span){input_bytes(&conn->input) + head->length, body_len};
 	exchange->head_only = head->method == METHOD_HEAD;
 	exchange->accept_gzip = head->accept_gzip;
+	exchange->cors = cors_of(conn);
 	exchange->keep_alive_1_0 = head->minor == 0;
 	exchange_hold(exchange, body_len);
 	stat_add(&server->stats.requests, 1);
@@ -113,8 +142,13 @@ static void begin_request(struct conn *conn)
 {
 	const struct http_head *head = &conn->head;
 	const struct server *server = conn->server;
+	struct rates *rates = server->group->rates;
 	struct verdict verdict = server_admit(server, head, input_bytes(&conn->input));
 
+	conn->retry_after =
+		rates ? rates_take(rates, conn->client, loop_now_us(server->loop)) : 0;
+	if (verdict.status != 0 && conn->retry_after != 0)
+		verdict = (struct verdict){.status = 429, .text = TOO_MANY_CALLS};
 	if (verdict.status == 0 && server->output > server->config.limits.output_bytes)
 		verdict = (struct verdict){.status = 503,
 					   .text = "too many replies wait to be read"};
@@ -491,7 +525,8 @@ static void on_event(void *cookie, unsigned events)
 
 /* --- life --- */
 
-enum err conn_new(struct server *server, int fd, bool loopback, bool counted, struct conn **out)
+enum err conn_new(struct server *server, int fd, const struct sockaddr_storage *peer,
+		  bool counted, struct conn **out)
 {
 	struct conn *conn = calloc(1, sizeof *conn);
 	enum err err = ERR_NOMEM;
@@ -501,7 +536,8 @@ enum err conn_new(struct server *server, int fd, bool loopback, bool counted, st
 		goto fail;
 	conn->magic = MAGIC_CONN;
 	conn->server = server;
-	conn->loopback = loopback;
+	conn->loopback = address_is_loopback(peer);
+	conn->client = rates_client(peer);
 	conn->counted = counted;
 	conn->fresh = true;
 	http_head_init(&conn->head);

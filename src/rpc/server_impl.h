@@ -7,6 +7,7 @@
  *   server_listen.c   the listening socket
  *   server_conn.c     a connection: receive, cut into requests, send, deadlines, close
  *   server_admit.c    judging a request by its head: host, path, method, token, types
+ *   server_cors.c     what browsers are told about other pages' requests
  *   server_reply.c    exchanges: their replies, in order, whatever order they finish in
  *   server_gzip.c     compression of a finished body
  *
@@ -41,8 +42,11 @@ enum {
 	LINGER_MS = 2000,
 	/* Connections above the limit that may linger until they have read their 503. */
 	OVERFLOW_CONNECTIONS = 64,
-	/* The longest that accepting pauses when descriptors have run out. */
+	/* The longest that accepting pauses when descriptors have run out: they may have become
+	 * free elsewhere. */
 	ACCEPT_PAUSE_MS = 100,
+	/* Between two lines in the log about that. */
+	EXHAUSTED_LOG_S = 60,
 	/* Accepted in one turn, so that a flood does not starve the others. */
 	ACCEPTS_PER_TURN = 64,
 	EXCHANGE_POOL_MAX = 256,
@@ -66,10 +70,12 @@ struct http_exchange {
 	struct span body;
 	loop_fn *on_abort;
 	void *abort_cookie;
-	const char *extra; /* header lines for the reply */
-	struct buf reply;  /* when others have to leave first */
-	size_t reply_at;   /* where the room for the head begins */
-	size_t held;	   /* its part of conn->held */
+	const char *extra;    /* header lines for the reply */
+	const char *cors;     /* the same; server_cors.c */
+	unsigned retry_after; /* seconds */
+	struct buf reply;     /* when others have to leave first */
+	size_t reply_at;      /* where the room for the head begins */
+	size_t held;	      /* its part of conn->held */
 	bool open;
 	bool direct; /* the reply is appended to the connection's output */
 	bool done;
@@ -111,7 +117,9 @@ struct conn {
 	bool loopback;
 	bool counted; /* in connections_now and against the limit; the others got a 503 */
 	uint32_t inflight;
-	size_t held; /* bytes of bodies and of waiting replies of those in flight */
+	uint32_t retry_after; /* seconds; the request that is being read will be refused */
+	uint64_t client;      /* whose rate it is: rates_client */
+	size_t held;	      /* bytes of bodies and of waiting replies of those in flight */
 	struct server *server;
 	struct conn *next, **link; /* all of the server's */
 	struct loop_fd lfd;
@@ -142,11 +150,14 @@ struct server {
 	struct server_stats stats;
 	struct conn *conns;
 	struct loop_fd listen_lfd;
-	int reserve_fd; /* given up to accept and close when descriptors have run out */
-	bool exhausted; /* that has been logged for this burst */
-	unsigned counted, overflow;
+	int reserve_fd;	       /* given up to accept and close when descriptors have run out */
+	uint64_t exhausted_us; /* before this time it is not logged again */
+	struct server_group *group, alone;
+	unsigned overflow;
+	char **cors; /* header lines, a set for each of config.origins */
 
 	struct loop_timer timer; /* pause of accepting; when draining, its end */
+	bool paused;
 	bool draining, drained;
 	loop_fn *drain_done;
 	void *drain_cookie;
@@ -175,8 +186,8 @@ bool address_is_loopback(const struct sockaddr_storage *address);
 
 /* --- server_conn.c --- */
 /* Takes fd. */
-enum err conn_new(struct server *server, int fd, bool loopback, bool counted,
-		  struct conn **out) WARN_UNUSED;
+enum err conn_new(struct server *server, int fd, const struct sockaddr_storage *peer,
+		  bool counted, struct conn **out) WARN_UNUSED;
 /* Answers with an error and ends the connection when the reply has been sent. */
 void conn_refuse(struct conn *conn, unsigned status, const char *text);
 /* Handles what there is and sends what is due; may close the connection. */
@@ -200,6 +211,19 @@ struct verdict {
 /* Judges conn->head, whose bytes begin at `bytes`. */
 struct verdict server_admit(const struct server *server, const struct http_head *head,
 			    const char *bytes);
+
+/* --- server_cors.c --- */
+/* The lines of all origins. ERR_NOMEM. */
+enum err server_cors_init(struct server *server) WARN_UNUSED;
+void server_cors_release(struct server *server);
+/* The lines for the reply to this request; NULL: none. */
+const char *server_cors_lines(const struct server *server, const struct http_head *head,
+			      const char *bytes);
+/* Whether the request's Origin is one of the configured. */
+bool server_origin_allowed(const struct server *server, const struct http_head *head,
+			   const char *bytes);
+/* The answer to a preflight. */
+extern const struct http_route server_preflight;
 
 /* --- server_reply.c --- */
 /* The next exchange of the connection, with a reply due; NULL: no memory. */

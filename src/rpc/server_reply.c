@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "rpc/http_status.h"
+#include "rpc/rates.h"
 #include "rpc/server_impl.h"
 #include <stdlib.h>
 
@@ -89,6 +90,16 @@ struct span http_body(const struct http_exchange *exchange)
 {
 	REQUIRE(exchange->magic == MAGIC_EXCHANGE);
 	return exchange->body;
+}
+
+void http_charge(struct http_exchange *exchange, uint32_t calls)
+{
+	const struct conn *conn = exchange->conn;
+	struct rates *rates = conn->server->group->rates;
+
+	REQUIRE(exchange->magic == MAGIC_EXCHANGE);
+	if (rates && calls > 1)
+		rates_charge(rates, conn->client, calls - 1, loop_now_us(conn->server->loop));
 }
 
 void http_on_abort(struct http_exchange *exchange, loop_fn *fn, void *cookie)
@@ -187,6 +198,8 @@ static void write_head(struct http_exchange *exchange, struct buf *buf, unsigned
 	struct http_reply_head head = {.status = status,
 				       .content_type = content_type,
 				       .extra = exchange->extra,
+				       .cors = exchange->cors,
+				       .retry_after = exchange->retry_after,
 				       .length = buf->len - body_at};
 
 	head.close = conn->state == CONN_ENDING && !exchange->next;
