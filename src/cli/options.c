@@ -177,16 +177,23 @@ static void variable_name(const struct option *option, char out[OPTION_NAME_BYTE
 		out[i] = out[i] == '-' ? '_' : (char)toupper((unsigned char)out[i]);
 }
 
+static bool span_contains(struct span text, const char *part)
+{
+	return memmem(text.ptr, text.len, part, strlen(part)) != NULL;
+}
+
 /* What Kubernetes and Docker set in every container for a service that is called so, or
  * forkcache-something: ..._SERVICE_HOST, ..._SERVICE_PORT, ..._PORT=tcp://...,
  * ..._PORT_8545_TCP. */
-static bool is_of_a_service(const char *name, const char *value)
+static bool is_of_a_service(struct span name, const char *value)
 {
-	const size_t n = strlen(name);
+	const struct span port = SPAN("PORT");
 
-	return strstr(name, "SERVICE_HOST") || strstr(name, "SERVICE_PORT") ||
-	       strstr(name, "PORT_") ||
-	       (n >= 4 && strcmp(name + n - 4, "PORT") == 0 && strstr(value, "://"));
+	return span_contains(name, "SERVICE_HOST") || span_contains(name, "SERVICE_PORT") ||
+	       span_contains(name, "PORT_") ||
+	       (name.len >= port.len &&
+		memcmp(name.ptr + name.len - port.len, port.ptr, port.len) == 0 &&
+		strstr(value, "://") != NULL);
 }
 
 /* name: what follows FORKCACHE_, in upper case. */
@@ -225,10 +232,11 @@ static enum err check_environment(const struct reading *r)
 		if (strncmp(*at, prefix, sizeof prefix - 1) != 0 || equals == NULL ||
 		    equals[1] == '\0')
 			continue;
-		const char *name = *at + sizeof prefix - 1;
-		if (is_of_a_service(*at, equals + 1))
+		const char *start = *at + sizeof prefix - 1;
+		const struct span name = {start, (size_t)(equals - start)};
+		if (is_of_a_service(name, equals + 1))
 			continue;
-		enum err err = check_variable(r, (struct span){name, (size_t)(equals - name)});
+		enum err err = check_variable(r, name);
 		if (err != OK)
 			return err;
 	}

@@ -128,7 +128,8 @@ uint32_t rates_take(struct rates *rates, uint64_t client, uint64_t now_us)
 	else
 		wait_ns = full_ns - now_ns - rates->burst_ns;
 	pthread_mutex_unlock(&rates->locks[row % LOCKS]);
-	return (uint32_t)((wait_ns + NS_PER_SECOND - 1) / NS_PER_SECOND);
+	const uint64_t seconds = (wait_ns + NS_PER_SECOND - 1) / NS_PER_SECOND;
+	return seconds < UINT32_MAX ? (uint32_t)seconds : UINT32_MAX;
 }
 
 void rates_charge(struct rates *rates, uint64_t client, uint32_t calls, uint64_t now_us)

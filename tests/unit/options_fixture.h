@@ -84,13 +84,23 @@ static inline void assert_defaults(void)
 	assert_int_equal(options.head_bytes, 16384);
 	assert_int_equal(options.body_bytes, UINT64_C(5) << 20);
 	assert_int_equal(options.reply_bytes, UINT64_C(64) << 20);
+	assert_int_equal(options.batch_reply_bytes, UINT64_C(25) << 20);
+	assert_int_equal(options.input_bytes, UINT64_C(256) << 20);
+	assert_int_equal(options.output_bytes, UINT64_C(512) << 20);
+	assert_int_equal(options.json_depth, 64);
 	assert_int_equal(options.connections, 4096);
+	assert_int_equal(options.pipeline, 64);
+	assert_int_equal(options.client_rate, 0);
+	assert_int_equal(options.client_burst, 10000);
+	assert_int_equal(options.send_timeout_ms, 30000);
 	assert_int_equal(options.head_timeout_ms, 10000);
 	assert_int_equal(options.body_timeout_ms, 30000);
 	assert_int_equal(options.idle_timeout_ms, 120000);
 	assert_int_equal(options.chain_id, 0);
 	assert_false(options.offline || options.trust_dev_upstream || options.insecure_public);
-	assert_int_equal(options.upstreams_n + options.headers_n + options.allow_hosts_n, 0);
+	assert_int_equal(options.upstreams_n + options.headers_n + options.allow_hosts_n +
+				 options.allow_origins_n,
+			 0);
 	assert_null(options.token);
 	assert_null(options.fork_block);
 	assert_null(options.ca_file);

@@ -19,6 +19,7 @@
  *   "free N"      answer N with "held N", then this one with "freed N"
  *   "big N"       answer with N bytes
  *   "later MS"    answer "later" in MS milliseconds
+ *   "charge N"    answer "charged", after http_charge of N calls
  *   "aborted"     answer "aborted N" as soon as a held exchange N has been aborted
  *   "drain MS"    answer "draining", then server_drain with that timeout
  *
@@ -238,6 +239,9 @@ static inline void fixture_on_request(void *cookie, struct http_exchange *exchan
 		f->later = exchange;
 		REQUIRE(loop_timer_start(f->loop, &f->timer,
 					 strtoul(argument, NULL, 10) * 1000) == OK);
+	} else if (fixture_command(text, "charge ", &argument)) {
+		http_charge(exchange, (uint32_t)strtoul(argument, NULL, 10));
+		fixture_reply(exchange, "charged");
 	} else if (fixture_command(text, "aborted", &argument)) {
 		fixture_keep(f, &f->aborter, exchange);
 		fixture_tell_abort(f);

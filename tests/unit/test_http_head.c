@@ -81,6 +81,8 @@ static const char *const full = "POST http://LocalHost:8545/rpc/v1?key=1 HTTP/1.
 				"Content-Length:\t42\r\n"
 				"Authorization: Bearer secret\r\n"
 				"Expect: 100-Continue\r\n"
+				"ORIGIN: https://app.example\r\n"
+				"Strict: is as long as Expect and Origin\r\n"
 				"Accept-Encoding: br;q=1.0, gzip;q=0.5\r\n"
 				"X-Other: \x80\xff anything, even: colons\r\n"
 				"Connection: keep-alive\r\n"
@@ -103,6 +105,7 @@ static void test_reads_everything(void **state)
 	assert_range(full, o.head.host, "localhost:8545");
 	assert_range(full, o.head.content_type, "application/json; charset=utf-8");
 	assert_range(full, o.head.authorization, "Bearer secret");
+	assert_range(full, o.head.origin, "https://app.example");
 	assert_true(o.head.has_length);
 	assert_int_equal(o.head.content_length, 42);
 	assert_true(o.head.expect_continue);
@@ -182,6 +185,7 @@ static const struct refusal refusals[] = {
 	R(GET_WITH("Content-Length: 1\r\nContent-Length: 2\r\n"), HTTP_REPEATED_HEADER),
 	R(GET_WITH("Content-Length: 1\r\nContent-Length: 1\r\n"), HTTP_REPEATED_HEADER),
 	R(GET_WITH("Authorization: a\r\nAuthorization: b\r\n"), HTTP_REPEATED_HEADER),
+	R(GET_WITH("Origin: a\r\nExpect: 100-continue\r\nOrigin: a\r\n"), HTTP_REPEATED_HEADER),
 	R(GET_WITH("Content-Length: +1\r\n"), HTTP_BAD_LENGTH),
 	R(GET_WITH("Content-Length: -1\r\n"), HTTP_BAD_LENGTH),
 	R(GET_WITH("Content-Length: 1, 1\r\n"), HTTP_BAD_LENGTH),

@@ -221,6 +221,35 @@ static void hosts(void **state)
 		   "port");
 }
 
+static void origins(void **state)
+{
+	(void)state;
+	static const char *const good[] = {"https://a.example", "http://[::1]:3000", "*",
+					   "chrome-extension://abcdefghijklmnop"};
+	static const char *const bad[] = {
+		"a.example", "https://a.example/",	 "https://",
+		"://a",	     "https://a.example\r\nX:1", "https://a?b"};
+	char message[256];
+
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		assert_int_equal(read_options("--allow-origin", good[i]), OPTIONS_RUN);
+		assert_int_equal(options.allow_origins_n, 1);
+		assert_string_equal(options.allow_origins[0], good[i]);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_int_equal(read_options("--allow-origin", bad[i]), OPTIONS_BAD);
+	snprintf(message, sizeof message,
+		 "--allow-origin: \"%s\" is not valid: want origins: https://app.example, "
+		 "without a path, or *",
+		 "https://a.example/");
+	assert_bad(read_options("--allow-origin", "https://a.example/"), message);
+	char long_one[300] = "https://";
+	memset(long_one + 8, 'a', 248);
+	assert_int_equal(read_options("--allow-origin", long_one), OPTIONS_BAD);
+	long_one[255] = '\0';
+	assert_int_equal(read_options("--allow-origin", long_one), OPTIONS_RUN);
+}
+
 /* ---- the command line ---- */
 
 static void wrong_arguments(void **state)
@@ -281,6 +310,48 @@ static void flag_beats_environment_beats_file(void **state)
 	assert_ok(unsetenv("FORKCACHE_CONFIG"));
 }
 
+static void bad_variable(const char *name, const char *value, const char *message)
+{
+	assert_ok(setenv(name, value, 1));
+	assert_bad(read_options("--workers", "2"), message);
+	assert_ok(unsetenv(name));
+}
+
+static void misspelt_variables(void **state)
+{
+	(void)state;
+	/* What Kubernetes and Docker set for services of such names. */
+	static const char *const others[][2] = {
+		{"FORKCACHE_SERVICE_HOST", "10.0.0.1"},
+		{"FORKCACHE_SERVICE_PORT_HTTP", "8545"},
+		{"FORKCACHE_PORT", "tcp://10.0.0.1:8545"},
+		{"FORKCACHE_MAINNET_PORT_8545_TCP_ADDR", "10.0.0.1"},
+		{"FORKCACHE_UPSTREM", ""}, /* as if it were not set */
+		{"FORKCACHES", "1"},
+	};
+
+	bad_variable("FORKCACHE_UPSTREM", SECRET,
+		     "FORKCACHE_UPSTREM: there is no option of that name; did you mean "
+		     "FORKCACHE_UPSTREAM?");
+	bad_variable("FORKCACHE_CACHEDIR", KEY,
+		     "FORKCACHE_CACHEDIR: there is no option of that name; did you mean "
+		     "FORKCACHE_CACHE_DIR?");
+	bad_variable("FORKCACHE_COLOUR", KEY,
+		     "FORKCACHE_COLOUR: there is no option of that name; see forkcache serve "
+		     "--help");
+	bad_variable("FORKCACHE_PORT", "8545",
+		     "FORKCACHE_PORT: there is no option of that name; see forkcache serve "
+		     "--help");
+	bad_variable("FORKCACHE_" KEY, "1",
+		     "a variable FORKCACHE_... is set that is no option's; see forkcache serve "
+		     "--help");
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		assert_ok(setenv(others[i][0], others[i][1], 1));
+	assert_int_equal(read_options(), OPTIONS_RUN);
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		assert_ok(unsetenv(others[i][0]));
+}
+
 static void help_names_every_option(void **state)
 {
 	(void)state;
@@ -331,9 +402,11 @@ int main(void)
 		cmocka_unit_test(headers),
 		cmocka_unit_test(secrets_from_files),
 		cmocka_unit_test(hosts),
+		cmocka_unit_test(origins),
 		cmocka_unit_test(wrong_arguments),
 		cmocka_unit_test(asked_for_text),
 		cmocka_unit_test(flag_beats_environment_beats_file),
+		cmocka_unit_test(misspelt_variables),
 		cmocka_unit_test(help_names_every_option),
 		cmocka_unit_test(default_cache_dir),
 	};

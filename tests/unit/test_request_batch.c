@@ -221,6 +221,27 @@ static void too_many_items_bear_the_first_usable_id(void **state)
 	expect("[1,2,3,4,5,6", NULL_ID(-32700, "parse error"));
 }
 
+static void a_client_pays_for_each_item(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *body;
+		unsigned calls;
+	} bodies[] = {{CALL("eth_chainId", "[]"), 1},
+		      {"[1,2,3]", 3},
+		      {"[1,2,3,4,5,6,7]", 5},
+		      {"[1,2,", 3},
+		      {"[]", 0},
+		      {"7", 1}};
+
+	for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+		struct http_exchange *x =
+			fake_http_post(request_start, rig.pool, bodies[i].body);
+		assert_int_equal(fake_http_charged(x), bodies[i].calls);
+		fake_http_free(&x);
+	}
+}
+
 /* ---- notifications ---- */
 
 static void notifications_are_executed(void **state)
@@ -555,6 +576,7 @@ int main(void)
 		ONLINE(names_of_methods),
 		ONLINE(deep_bodies_are_refused),
 		ONLINE(too_many_items_bear_the_first_usable_id),
+		ONLINE(a_client_pays_for_each_item),
 		ONLINE(notifications_are_executed),
 		ONLINE(a_batch_beyond_its_bound),
 		ONLINE(a_reply_without_room_is_an_error),

@@ -32,6 +32,20 @@ static void equal_only_to_itself(void **state)
 	assert_false(secret_equal(secret, SPAN("Token")));
 	assert_false(secret_equal(secret, SPAN("tokem")));
 	secret_free(&secret);
+	/* Around the powers of two up to which its memory reaches, zeros and repetitions. */
+	for (size_t n = 62; n <= 130; n++) {
+		char bytes[512] = {0};
+		memset(bytes, 'k', n);
+		assert_non_null(secret = secret_new((struct span){bytes, n}));
+		for (size_t length = 0; length <= sizeof bytes; length++)
+			assert_true(secret_equal(secret, (struct span){bytes, length}) ==
+				    (length == n));
+		memset(bytes, 'k', sizeof bytes);
+		for (size_t length = 0; length <= sizeof bytes; length++)
+			assert_true(secret_equal(secret, (struct span){bytes, length}) ==
+				    (length == n));
+		secret_free(&secret);
+	}
 	struct secret *empty = secret_new((struct span){NULL, 0});
 	assert_non_null(empty);
 	assert_true(secret_equal(empty, SPAN("")));
