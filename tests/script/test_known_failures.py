@@ -13,7 +13,6 @@ import socket
 import subprocess
 import threading
 import unittest
-import zlib
 
 from harness import (
     BUILD, CHECKED, Forkcache, ForkcacheTest, MockNode, RpcError, TIMEOUT, http_post, read_all,
@@ -338,12 +337,13 @@ class Words(KnownFailure):
         said = []
         self.assertIn(path, self.node.last()["head"])
         echo = " ".join(SECRETS)
-        for fault in ({"kind": "http", "status": 401, "body": echo}, {"kind": "reset"},
-                      {"kind": "rpc-error", "code": -32000, "message": echo}):
+        for fault in ({"kind": "rpc-error", "code": -32000, "message": "execution " + echo},
+                      {"kind": "reset"}, {"kind": "http", "status": 401, "body": echo}):
             self.node.control(faults=[fault])
-            said.append(str(proxy.error("eth_getStorageAt", self.s["reader"], "0x1", "latest")))
             said.append(proxy.post(request("eth_call", {"to": self.s["reader"]}, "latest"))
                         .body.decode())
+            said.append(str(proxy.error("eth_getStorageAt", self.s["reader"], "0x1", "latest")))
+        self.assertIn("execution *****", said[0], "the node's words are passed on")
         for route in ("/metrics", "/healthz", "/status"):
             said.append(proxy.http("GET", route).body.decode())
         environment = dict(os.environ, **env)
@@ -373,7 +373,7 @@ class Words(KnownFailure):
     def test_log_injection(self):
         """See also test_log.c: nothing_forges_a_line."""
         forged = '\r\nts=1 level=error msg="forged"\x1b[31m\u009b31m\u2028'
-        self.node.control(client_version="geth" + forged)
+        self.node.control(client_version="geth\u009b31m")  # what JSON lets stand as it is
         proxy = self.start("--log-level", "debug", "--state-deadline", "300ms",
                            "--call-deadline", "300ms")
         for name in ("m" + forged, forged, "a\x00b", '"\\'):
@@ -394,7 +394,8 @@ class Words(KnownFailure):
             self.assertNotRegex(body, rb"[\x00-\x1f]")
         self.node.control(faults=[])
         proxy.stop()
-        self.assertNotIn("\x1b", proxy.stderr + proxy.stdout)
+        self.assertIn('client="geth\\xc2\\x9b31m"', proxy.stderr)
+        self.assertNotRegex(proxy.stderr + proxy.stdout, "[\x00-\x09\x0b-\x1f\x7f-\x9f]")
         self.assertEqual(proxy.stdout.count("\n"), 1)
         for line in proxy.stderr.splitlines():
             self.assertRegex(line, re.compile("^(%s)$" % LOG_LINE.pattern))
@@ -508,18 +509,22 @@ class Upstreams(KnownFailure):
             return node.rpc(*read)
 
     def test_decompression_bombs(self):
-        """Of a client: none is unpacked. Of an upstream: so far as an answer may be long; that
-        bound to the byte is test_client.c's (decodes_gzip_within_the_bound)."""
-        packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-        zeros = bytes(MIB)
-        bomb = b"".join(packer.compress(zeros) for _ in range(256)) + packer.flush()
+        """Of a client: none is unpacked. Of an upstream: it is read as far as an answer may be
+        long. That this is its length unpacked is test_client.c's (decodes_gzip_within_the_bound):
+        towards this machine gzip is not asked for, and what comes is not unpacked."""
+        bomb = gzip.compress(bytes(MIB))
         gzipped = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
-        liar = self.lying(lambda body: (gzipped, bomb) if b"eth_getCode" in body else None)
-        proxy = self.start("--state-deadline", "2s", upstream=liar)
+        lies = [(gzipped, bomb), ({}, bytes(256 * MIB))]
+        liar = self.lying(
+            lambda body: lies[self.length] if b"eth_getCode" in body else None)
+        proxy = self.start("--state-deadline", "3s", upstream=liar)
         for coding in ("gzip", "deflate", "br", "gzip, gzip"):
-            reply = proxy.http("POST", "/", gzip.compress(zeros), {
+            reply = proxy.http("POST", "/", bomb, {
                 "Content-Type": "application/json", "Content-Encoding": coding})
             self.assertEqual(reply.status, 415, coding)
+        self.length = 0
+        self.assertEqual(proxy.error("eth_getCode", self.s["large"], "latest").code, -32603)
+        self.length = 1
         before = peak(proxy.pid)
         error = proxy.error("eth_getCode", self.s["large"], "latest")
         self.assertIn("127.0.0.1:%d" % liar.server_port, error.message)
