@@ -3,21 +3,20 @@
 #include "base/check.h"
 #include <stdio.h>
 
-#define USUAL_BEFORE "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
-#define USUAL_AFTER  "\r\n\r\n"
+#define USUAL_DATE   "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: "
+#define USUAL_LENGTH "\r\nContent-Length: "
+#define USUAL_END    "\r\n\r\n"
 enum {
-	BEFORE_LEN = sizeof USUAL_BEFORE - 1,
-	AFTER_LEN = sizeof USUAL_AFTER - 1,
-	LENGTH_DIGITS = HTTP_REPLY_HEAD_ROOM - BEFORE_LEN - AFTER_LEN,
+	DATE_AT = sizeof USUAL_DATE - 1,
+	LENGTH_AT = DATE_AT + HTTP_DATE_LEN + sizeof USUAL_LENGTH - 1,
+	END_LEN = sizeof USUAL_END - 1,
+	LENGTH_DIGITS = HTTP_REPLY_HEAD_ROOM - LENGTH_AT - END_LEN,
 };
 /* Eight digits hold every length below 100 MB; a longer reply gets an ordinary head. */
 _Static_assert(LENGTH_DIGITS == 8, "HTTP_REPLY_HEAD_ROOM does not fit its head");
 
 /* Clients that obey Retry-After take it as seconds; ethers takes it as milliseconds, and so
- * only loses the pause.
- *
- * There is no Date: what is answered here is a POST's reply or a moment's, nobody may keep it,
- * and a recipient that wants the time of receipt has it (RFC 9110, 6.6.1). */
+ * only loses the pause. */
 static const struct status {
 	unsigned code;
 	const char *reason;
@@ -53,15 +52,17 @@ static const struct status *find(unsigned code)
 bool http_reply_head_usual(const struct http_reply_head *head, char out[HTTP_REPLY_HEAD_ROOM])
 {
 	uint64_t length = head->length;
-	char *digit = out + BEFORE_LEN + LENGTH_DIGITS;
+	char *digit = out + LENGTH_AT + LENGTH_DIGITS;
 
 	if (head->status != 200 || head->extra || head->cors || head->close ||
 	    head->keep_alive || head->gzip || length > 99999999 ||
 	    strcmp(head->content_type, "application/json") != 0)
 		return false;
-	memcpy(out, USUAL_BEFORE, BEFORE_LEN);
-	memset(out + BEFORE_LEN, ' ', LENGTH_DIGITS);
-	memcpy(out + BEFORE_LEN + LENGTH_DIGITS, USUAL_AFTER, AFTER_LEN);
+	memcpy(out, USUAL_DATE, DATE_AT);
+	memcpy(out + DATE_AT, head->date, HTTP_DATE_LEN);
+	memcpy(out + DATE_AT + HTTP_DATE_LEN, USUAL_LENGTH, sizeof USUAL_LENGTH - 1);
+	memset(out + LENGTH_AT, ' ', LENGTH_DIGITS);
+	memcpy(out + LENGTH_AT + LENGTH_DIGITS, USUAL_END, END_LEN);
 	do {
 		*--digit = (char)('0' + length % 10);
 		length /= 10;
@@ -88,9 +89,9 @@ size_t http_reply_head_write(const struct http_reply_head *head, char out[HTTP_R
 		connection = "Connection: keep-alive\r\n";
 	const int n =
 		snprintf(out, HTTP_REPLY_HEAD_MAX,
-			 "HTTP/1.1 %u %s\r\nContent-Type: %s\r\n"
+			 "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nDate: %s\r\n"
 			 "Content-Length: %llu\r\n%s%s%s%s%s%s\r\n",
-			 head->status, status->reason, head->content_type,
+			 head->status, status->reason, head->content_type, head->date,
 			 (unsigned long long)head->length, status->header, retry_after, extra,
 			 cors, head->gzip ? "Content-Encoding: gzip\r\n" : "", connection);
 	REQUIRE(n > 0 && n < HTTP_REPLY_HEAD_MAX);

@@ -12,7 +12,8 @@
 #include <stdint.h>
 
 enum {
-	HTTP_REPLY_HEAD_ROOM = 77, /* of the usual head; http_status.c checks it */
+	HTTP_REPLY_HEAD_ROOM = 114, /* of the usual head; http_status.c checks it */
+	HTTP_DATE_LEN = 29,	    /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 	HTTP_REPLY_HEAD_MAX = 1024,
 	HTTP_CONTENT_TYPE_MAX = 127,
 	HTTP_EXTRA_MAX = 512, /* both extras together */
@@ -21,6 +22,7 @@ enum {
 struct http_reply_head {
 	unsigned status;
 	const char *content_type;
+	const char *date;     /* HTTP_DATE_LEN bytes and a NUL (RFC 9110, 6.6.1) */
 	const char *extra;    /* whole header lines with their CR LF, or NULL */
 	const char *cors;     /* the same */
 	unsigned retry_after; /* seconds; 0: 1 where the status wants it (429, 503) */

@@ -20,6 +20,7 @@
  */
 #include "rpc/http_chunked.h"
 #include "rpc/http_head.h"
+#include "rpc/http_status.h"
 #include "rpc/input.h"
 #include "rpc/server.h"
 #include <sys/socket.h>
@@ -168,6 +169,8 @@ struct server {
 	unsigned exchanges_n;
 	struct buf spare_out;	 /* memory for the next reply */
 	struct z_stream_s *gzip; /* NULL until needed */
+	char date[HTTP_DATE_LEN + 1];
+	uint64_t date_until_us; /* when it has to be written anew */
 };
 
 /* Only the worker's thread writes, so no locked instruction is needed. */

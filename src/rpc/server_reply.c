@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "rpc/http_status.h"
 #include "rpc/rates.h"
 #include "rpc/server_impl.h"
 #include <stdlib.h>
+#include <time.h>
 
 /* Room for the text of a 500 that stands in for a reply that failed. */
 enum { ERROR_TEXT_MAX = 256 };
@@ -189,6 +189,24 @@ static void shift_body(struct http_exchange *exchange, struct buf *buf, size_t n
 	buf->len = exchange->reply_at + n + length;
 }
 
+/* Of the present second. */
+static const char *date_of(struct server *server)
+{
+	const uint64_t now_us = loop_now_us(server->loop);
+	struct timespec now = {0};
+	struct tm utc = {0};
+
+	if (now_us < server->date_until_us)
+		return server->date;
+	clock_gettime(CLOCK_REALTIME, &now);
+	server->date_until_us = now_us + 1000000 - (uint64_t)now.tv_nsec / 1000;
+	if (!gmtime_r(&now.tv_sec, &utc) || /* the locale is C's */
+	    strftime(server->date, sizeof server->date, "%a, %d %b %Y %H:%M:%S GMT", &utc) !=
+		    HTTP_DATE_LEN)
+		memcpy(server->date, "Thu, 01 Jan 1970 00:00:00 GMT", HTTP_DATE_LEN + 1);
+	return server->date;
+}
+
 static void write_head(struct http_exchange *exchange, struct buf *buf, unsigned status,
 		       const char *content_type)
 {
@@ -197,6 +215,7 @@ static void write_head(struct http_exchange *exchange, struct buf *buf, unsigned
 	char text[HTTP_REPLY_HEAD_MAX];
 	struct http_reply_head head = {.status = status,
 				       .content_type = content_type,
+				       .date = date_of(conn->server),
 				       .extra = exchange->extra,
 				       .cors = exchange->cors,
 				       .retry_after = exchange->retry_after,

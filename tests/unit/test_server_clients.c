@@ -2,6 +2,7 @@
 /* What is counted by client, over the servers of a process; and pages of other origins. */
 #include "rpc/rates.h"
 #include "server_fixture.h"
+#include <time.h>
 
 #define HOST "Host: localhost\r\n"
 
@@ -178,6 +179,44 @@ static void test_origins(void **state)
 	stop(f);
 }
 
+/* --- the date --- */
+
+static time_t date_of_reply(const struct client *c)
+{
+	const char *date = strstr(c->head, "\r\nDate: ");
+	struct tm utc = {0};
+
+	assert_non_null(date);
+	const char *end = strptime(date + 8, "%a, %d %b %Y %H:%M:%S GMT", &utc);
+	assert_non_null(end);
+	assert_memory_equal(end, "\r\n", 2);
+	return timegm(&utc);
+}
+
+/* In every reply, of whatever form its head is (RFC 9110, 6.6.1). */
+static void test_date(void **state)
+{
+	static const char *const requests[] = {
+		"POST / HTTP/1.1\r\n" HOST "Content-Length: 4\r\n\r\necho",
+		"GET / HTTP/1.1\r\n" HOST "\r\n", "GET /nothing HTTP/1.1\r\n" HOST "\r\n",
+		"GET /\n"};
+	struct fixture *f = start((struct server_limits){0});
+	const time_t before = time(NULL);
+	struct client c;
+
+	(void)state;
+	client_open(&c, f);
+	for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
+		client_send(&c, requests[i]);
+		client_take(&c, false);
+		assert_int_not_equal(c.status, 0);
+		/* The loop's clock is read once a turn, the other one once a second. */
+		assert_in_range(date_of_reply(&c), before - 1, time(NULL));
+	}
+	client_close(&c);
+	stop(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +224,7 @@ int main(void)
 		cmocka_unit_test(test_rate),
 		cmocka_unit_test(test_refused_requests_count),
 		cmocka_unit_test(test_origins),
+		cmocka_unit_test(test_date),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
