@@ -478,8 +478,8 @@ class Exposure(ForkcacheTest):
 
     def test_more_connections_than_allowed(self):
         node = self.mock()
-        # The limit is each worker's.
-        proxy = self.serve(node, block=BLOCK, more=("--connections", 2, "--workers", 1))
+        # The limit is that of all workers together.
+        proxy = self.serve(node, block=BLOCK, more=("--connections", 2, "--workers", 3))
         held = [proxy.socket() for _ in range(2)]
         for connection in held:
             connection.sendall(post(CHAIN))
