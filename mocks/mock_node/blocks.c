@@ -84,7 +84,7 @@ void log_json(struct buf *out, const struct tx *tx)
 	hash_member(out, "blockHash", &tx->block->hash);
 	quantity_member(out, "blockTimestamp", tx->block->header.timestamp);
 	quantity_member(out, "logIndex", tx->log_index);
-	buf_text(out, tx->block->canonical ? "\"removed\":false}" : "\"removed\":true}");
+	buf_text(out, "\"removed\":false}");
 }
 
 static void receipt_json(struct buf *out, const struct tx *tx)

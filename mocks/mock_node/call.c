@@ -126,6 +126,7 @@ static bool run(const struct frame *frame, struct answer *answer)
 	case WORLD_PROXY:
 	case WORLD_LARGE:
 	case WORLD_DELEGATED:
+	case WORLD_MOVER:
 		return returns(answer, load(frame, word_at(frame, 0)));
 	case WORLD_SUMMER:
 		return sum(frame, answer);

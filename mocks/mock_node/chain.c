@@ -48,7 +48,31 @@ static void fill_header(struct block *block)
 	memcpy(h->miner.bytes, miner.bytes + 12, sizeof h->miner.bytes);
 }
 
-static enum err fill_txs(struct block *block, const struct world *world)
+/* Transaction number `running_number` of the branch that was replaced, or NULL. */
+static const struct tx *replaced_tx(const struct chain *chain, uint64_t running_number)
+{
+	const struct block *block = chain->replaced;
+
+	if (!block || running_number >= block->tx_total)
+		return NULL;
+	while (running_number < block->tx_total - block->tx_count)
+		block = block->parent;
+	return &block->txs[running_number - (block->tx_total - block->tx_count)];
+}
+
+static enum err make_or_move_tx(struct tx *tx, const struct chain *chain,
+				const struct block *block, const struct eth_bytes32 *seed)
+{
+	const struct tx *old = replaced_tx(chain, block->tx_total);
+
+	if (!old || (seed->bytes[block->tx_total % 31] & 1))
+		return tx_make(tx, chain->world, block, block->tx_total, seed);
+	*tx = *old;
+	tx->block = block;
+	return OK;
+}
+
+static enum err fill_txs(struct block *block, const struct chain *chain)
 {
 	struct eth_bytes32 seed = digest_of(block, 't');
 	struct header *h = &block->header;
@@ -63,7 +87,7 @@ static enum err fill_txs(struct block *block, const struct world *world)
 		return ERR_NOMEM;
 	for (unsigned i = 0; i < count; i++) {
 		struct tx *tx = &block->txs[i];
-		enum err err = tx_make(tx, world, block, block->tx_total, &seed);
+		enum err err = make_or_move_tx(tx, chain, block, &seed);
 		if (err != OK)
 			return err;
 		block->tx_total++;
@@ -98,6 +122,15 @@ static size_t size_of(const struct block *block, size_t header_bytes)
 	return rlp_wrapped(header_bytes + rlp_wrapped(txs) + 1 + 1);
 }
 
+static void fill_mover_code(struct block *block)
+{
+	unsigned char *code = block->mover_code;
+
+	memcpy(code, world_reader_code, WORLD_READER_CODE_BYTES);
+	code[WORLD_READER_CODE_BYTES] = 0xfe; /* INVALID */
+	memcpy(code + WORLD_READER_CODE_BYTES + 1, block->hash.bytes, 8);
+}
+
 static void block_free(struct block *block)
 {
 	if (!block)
@@ -116,7 +149,7 @@ static enum err block_new(const struct chain *chain, struct block *parent, struc
 	block->parent = parent;
 	block->salt = chain->salt;
 	fill_header(block);
-	enum err err = fill_txs(block, chain->world);
+	enum err err = fill_txs(block, chain);
 	if (err == OK)
 		err = header_hash(&block->header, &block->hash, &header_bytes);
 	if (err != OK) {
@@ -124,6 +157,7 @@ static enum err block_new(const struct chain *chain, struct block *parent, struc
 		return err;
 	}
 	block->size = size_of(block, header_bytes);
+	fill_mover_code(block);
 	*out = block;
 	return OK;
 }
@@ -184,6 +218,7 @@ enum err chain_reorg(struct chain *chain, uint64_t depth, uint64_t blocks)
 {
 	if (depth >= chain->count)
 		depth = chain->count - 1;
+	chain->replaced = chain_head(chain);
 	for (uint64_t i = 0; i < depth; i++)
 		chain->canonical[--chain->count]->canonical = false;
 	chain->salt++;

@@ -14,7 +14,9 @@
  * with nonce g / 64.
  *
  * A reorganisation makes new blocks with another salt. The old ones stay in memory, known by
- * hash, marked as not canonical; blocks live until chain_release.
+ * hash, marked as not canonical; blocks live until chain_release. Of the transactions that
+ * were in the old ones about half come again, mostly in a block of another number; others
+ * with their senders' nonces take the place of the rest.
  */
 #include "mock_node/dict.h"
 #include "mock_node/header.h"
@@ -44,8 +46,12 @@ struct tx {
 	const struct block *block;
 };
 
+/* A reader's code, INVALID, and bytes of the block's hash. */
+#define CHAIN_MOVER_CODE_BYTES (WORLD_READER_CODE_BYTES + 1 + 8)
+
 struct block {
 	struct eth_bytes32 hash;
+	unsigned char mover_code[CHAIN_MOVER_CODE_BYTES]; /* which the movers have in it */
 	struct header header;
 	struct block *parent; /* NULL: genesis */
 	struct block *next_made;
@@ -61,7 +67,8 @@ struct chain {
 	const struct world *world;
 	struct block **canonical; /* by number */
 	size_t count, capacity;
-	struct block *last_made; /* all blocks, newest first */
+	struct block *last_made;      /* all blocks, newest first */
+	const struct block *replaced; /* the head before the newest reorganisation, or NULL */
 	struct dict by_hash, tx_by_hash;
 	unsigned salt;
 };

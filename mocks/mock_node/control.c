@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mock_node/control.h"
+#include "mock_node/moves.h"
+#include "mock_node/params.h"
 #include "mock_node/samples.h"
 
 static void answer_json(struct reply *reply, json_t *object)
@@ -23,37 +25,15 @@ static void refuse(struct reply *reply, int status, const char *why)
 	buf_char(&reply->body, '}');
 }
 
-static uint64_t uint_of(const json_t *value)
-{
-	json_int_t number = json_integer_value(value);
-	return number > 0 ? (uint64_t)number : 0;
-}
-
-static enum err apply_chain(struct node *node, const json_t *control)
-{
-	const json_t *reorg = json_object_get(control, "reorg");
-	enum err err = OK;
-
-	if (reorg) {
-		uint64_t depth = uint_of(json_is_object(reorg) ? json_object_get(reorg, "depth")
-							       : reorg);
-		const json_t *blocks = json_object_get(reorg, "blocks");
-		err = chain_reorg(&node->chain, depth, blocks ? uint_of(blocks) : depth + 1);
-	}
-	if (err == OK)
-		err = chain_advance(&node->chain, uint_of(json_object_get(control, "advance")));
-	return err;
-}
-
 static void apply_barrier(struct http_server *server, const json_t *control)
 {
 	const json_t *hold = json_object_get(control, "hold");
 
 	if (json_is_object(hold))
-		http_hold(server, uint_of(json_object_get(hold, "requests")),
-			  uint_of(json_object_get(hold, "items")));
+		http_hold(server, json_uint(json_object_get(hold, "requests")),
+			  json_uint(json_object_get(hold, "items")));
 	else if (hold)
-		http_hold(server, uint_of(hold), 0);
+		http_hold(server, json_uint(hold), 0);
 	if (json_is_true(json_object_get(control, "release")))
 		http_release(server);
 }
@@ -88,7 +68,7 @@ enum err control_apply(struct http_server *server, struct node *node, json_t *co
 	enum err err = script_apply(&node->script, control, detail);
 	if (err != OK)
 		return err;
-	err = apply_chain(node, control);
+	err = moves_apply(node, control);
 	if (err != OK)
 		return err_set(detail, err, "no room for more blocks");
 	if (json_is_true(json_object_get(control, "reset_counters")))
@@ -141,7 +121,7 @@ bool control_reached(const struct counters *counters, json_t *wanted)
 		const json_t *counter = json_object_get(now, name);
 		if (!counter)
 			counter = json_object_get(json_object_get(now, "methods"), name);
-		reached &= uint_of(counter) >= uint_of(value);
+		reached &= json_uint(counter) >= json_uint(value);
 	}
 	json_decref(now);
 	return reached;
@@ -169,7 +149,9 @@ bool control_handle(struct http_server *server, struct node *node, bool post, st
 {
 	bool waits = false;
 
-	if (post) {
+	if (post && span_is(path, "/control/truth")) {
+		rpc_truth(node, body, reply);
+	} else if (post) {
 		json_t *control = json_loadb(body.ptr, body.len, 0, NULL);
 		waits = handle_post(server, node, path, control, reply, wait_for);
 		json_decref(control);

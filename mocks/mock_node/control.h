@@ -6,13 +6,16 @@
  *   POST /control           the members of script.h, and besides:
  *                             "advance": k      k blocks on the head
  *                             "reorg": d, or {"depth": d, "blocks": k}: the newest d blocks
- *                                               are replaced by k others (d + 1)
+ *                                               are replaced by k others (d + 1; fewer, as
+ *                                               many or more)
  *                             "hold": n, or {"requests": n} or {"items": n}: the barrier
  *                             "release": true   lets go of what it holds
  *                             "reset_counters": true
  *   POST /control/reset     counters to zero, no barrier, the script as it was at
  *                           start; the chain stays as it is
  *   POST /control/wait      {"items": n, ...}: answered when the counters are that high
+ *   POST /control/truth     JSON-RPC, answered as by a node without a script that knows every
+ *                           block there ever was by its hash; nothing is counted
  *   GET /control/counters   totals, per method, newest batch sizes (counters.h)
  *   GET /control/keys       the same with the count of every key
  *   GET /control/faults     {"struck": [n, ...]}: how often each fault of the list has struck

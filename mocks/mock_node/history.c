@@ -56,6 +56,22 @@ static void eoa(const struct chain *chain, const struct block *block, unsigned i
 	put_wide(out->balance.bytes, balance);
 }
 
+/* The second mover comes and goes. */
+static bool mover_is_there(const struct block *block, const struct world_account *mover)
+{
+	return mover->index != 1 || block->hash.bytes[0] % 2 == 0;
+}
+
+static void mover(const struct block *block, const struct world_account *account,
+		  struct history_account *out)
+{
+	if (!mover_is_there(block, account))
+		return;
+	out->code = (struct span){(const char *)block->mover_code, sizeof block->mover_code};
+	put_wide(out->balance.bytes, be64_get(block->hash.bytes + 8) + (wide)account->index);
+	out->nonce = 1 + (be64_get(block->hash.bytes + 16) >> 40) + account->index;
+}
+
 void history_account(const struct chain *chain, const struct block *block,
 		     const struct eth_address *address, struct history_account *out)
 {
@@ -67,6 +83,10 @@ void history_account(const struct chain *chain, const struct block *block,
 	out->code = account->code;
 	if (account->kind == WORLD_EOA) {
 		eoa(chain, block, account->index, out);
+		return;
+	}
+	if (account->kind == WORLD_MOVER) {
+		mover(block, account, out);
 		return;
 	}
 	out->nonce = 1;
@@ -157,6 +177,23 @@ static void plain_slot(const struct chain *chain, const struct block *block,
 	shaped_value(chain->world, &digest, value);
 }
 
+static void mover_slot(const struct world *world, const struct block *block,
+		       const struct world_account *account, uint64_t slot,
+		       struct eth_bytes32 *value)
+{
+	unsigned char text[32 + 20 + 8];
+	struct eth_bytes32 digest;
+
+	memcpy(text, block->hash.bytes, 32);
+	memcpy(text + 32, account->address.bytes, 20);
+	be64_put(text + 52, slot);
+	keccak256(text, sizeof text, &digest);
+	if (!mover_is_there(block, account) || digest.bytes[30] % 4 == 0)
+		return;
+	digest.bytes[31] |= 1; /* never zero by accident */
+	shaped_value(world, &digest, value);
+}
+
 static void token_slot(const struct chain *chain, const struct block *block,
 		       const struct eth_address *token, const struct eth_bytes32 *slot,
 		       struct eth_bytes32 *value)
@@ -201,6 +238,8 @@ void history_slot(const struct chain *chain, const struct block *block,
 		beacon_slot(chain, block, small, value);
 	} else if (small == 0) {
 		be64_put(value->bytes + 24, block->header.number);
+	} else if (account->kind == WORLD_MOVER) {
+		mover_slot(chain->world, block, account, small, value);
 	} else if (small < WORLD_SLOTS) {
 		plain_slot(chain, block, address, small, value);
 	}

@@ -15,14 +15,15 @@
  * keccak256(address . 0), the balance of each EOA (zero for every fifth), which changes
  * every 8 blocks. Values come in three shapes: small numbers, addresses of EOAs, 32
  * arbitrary bytes. A reorganised block gives other values than the one that it replaced,
- * wherever something changes at all in that block.
+ * wherever something changes at all in that block. All that a mover has follows from the
+ * block's hash, but for slot 0; a quarter of its slots is zero.
  */
 #include "mock_node/chain.h"
 
 struct history_account {
 	struct eth_u256 balance;
 	uint64_t nonce;
-	struct span code; /* borrowed from the world */
+	struct span code; /* borrowed from the world or the block */
 };
 
 /* An unknown address has nothing: all zero. */

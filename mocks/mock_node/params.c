@@ -3,15 +3,17 @@
 #include "mock_node/fork_data.h"
 #include "mock_node/node.h"
 
-/* How far behind the head the mock's tags are. */
-#define SAFE_DEPTH	32
-#define FINALIZED_DEPTH 64
-
 struct span json_text(const json_t *value)
 {
 	if (!json_is_string(value))
 		return SPAN("");
 	return (struct span){json_string_value(value), json_string_length(value)};
+}
+
+uint64_t json_uint(const json_t *value)
+{
+	json_int_t number = json_integer_value(value);
+	return number > 0 ? (uint64_t)number : 0;
 }
 
 static bool has_prefix(struct span text)
@@ -103,7 +105,7 @@ bool param_slot_text(const json_t *value, struct eth_bytes32 *out, struct answer
 const struct block *node_head(struct node *node)
 {
 	const struct block *newest = chain_head(&node->chain);
-	uint64_t lag = node->script.lag;
+	uint64_t lag = script_lag(&node->script);
 
 	if (lag > newest->header.number)
 		lag = newest->header.number;
@@ -114,15 +116,22 @@ const struct block *node_block_by_hash(struct node *node, const struct eth_bytes
 {
 	const struct block *block = chain_by_hash(&node->chain, hash);
 
-	if (block && block->header.number > node_head(node)->header.number)
+	if (!block || (node->script.without_side_blocks && !block->canonical))
+		return NULL;
+	/* A side block may be above the head, if the node has seen it. */
+	if (script_lag(&node->script) && block->header.number > node_head(node)->header.number)
 		return NULL;
 	return block;
 }
 
-static const struct block *behind_head(struct node *node, uint64_t depth)
+static bool tagged(struct node *node, const struct script_tag *tag, const struct block **out)
 {
 	uint64_t head = node_head(node)->header.number;
-	return chain_by_number(&node->chain, depth < head ? head - depth : 0);
+
+	*out = NULL;
+	if (tag->style == TAG_KNOWN)
+		*out = chain_by_number(&node->chain, tag->depth < head ? head - tag->depth : 0);
+	return tag->style == TAG_KNOWN || tag->style == TAG_NULL;
 }
 
 bool node_block_by_text(struct node *node, struct span text, const struct block **out)
@@ -132,9 +141,9 @@ bool node_block_by_text(struct node *node, struct span text, const struct block 
 	if (span_is(text, "latest") || span_is(text, "pending"))
 		*out = node_head(node);
 	else if (span_is(text, "safe"))
-		*out = behind_head(node, SAFE_DEPTH);
+		return tagged(node, &node->script.safe, out);
 	else if (span_is(text, "finalized"))
-		*out = behind_head(node, FINALIZED_DEPTH);
+		return tagged(node, &node->script.finalized, out);
 	else if (span_is(text, "earliest"))
 		*out = chain_by_number(&node->chain, 0);
 	else if (eth_quantity_u64(text, &number) == OK)
@@ -146,11 +155,18 @@ bool node_block_by_text(struct node *node, struct span text, const struct block 
 	return true;
 }
 
-static bool bad_block(struct answer *answer, size_t i, struct span text)
+static bool bad_block(struct node *node, struct answer *answer, size_t i, struct span text)
 {
+	const struct script *script = &node->script;
 	const char *why = "invalid hex string";
 
-	if (!has_prefix(text))
+	if ((span_is(text, "safe") && script->safe.style == TAG_ERROR) ||
+	    (span_is(text, "finalized") && script->finalized.style == TAG_ERROR))
+		return answer_error(answer, RPC_SERVER_ERROR, "%.*s block not found",
+				    (int)text.len, text.ptr);
+	if (text.len > 2 + 16)
+		why = "hex number > 64 bits";
+	else if (!has_prefix(text))
 		why = "hex string without 0x prefix";
 	else if (text.len > 3 && text.ptr[2] == '0')
 		why = "hex number with leading zero digits";
@@ -166,7 +182,7 @@ bool param_block_number(struct node *node, const json_t *params, size_t i,
 
 	if (node_block_by_text(node, text, out))
 		return true;
-	return bad_block(answer, i, text);
+	return bad_block(node, answer, i, text);
 }
 
 static bool state_by_hash(struct node *node, struct span text, bool require_canonical,
@@ -201,7 +217,7 @@ static bool state_by_object(struct node *node, const json_t *object, size_t i,
 				     json_is_true(json_object_get(object, "requireCanonical")),
 				     out, answer);
 	if (!node_block_by_text(node, json_text(number), out))
-		return bad_block(answer, i, json_text(number));
+		return bad_block(node, answer, i, json_text(number));
 	return true;
 }
 
@@ -223,16 +239,22 @@ bool param_state_block(struct node *node, const json_t *params, size_t i,
 		       const struct block **out, struct answer *answer)
 {
 	const json_t *value = json_array_get(params, i);
+	bool by_hash = !node->script.without_eip1898;
 	bool known;
 
 	if (node->fork)
 		return fork_data_is_block(node->fork, value, answer);
+	if (json_is_object(value) && !by_hash)
+		return answer_error(answer, RPC_INVALID_PARAMS,
+				    "invalid argument %zu: json: cannot unmarshal object into "
+				    "Go value of type rpc.BlockNumber",
+				    i);
 	if (!value || json_is_null(value)) {
 		*out = node_head(node);
 		known = true;
 	} else if (json_is_object(value)) {
 		known = state_by_object(node, value, i, out, answer);
-	} else if (json_string_length(value) == 66) {
+	} else if (by_hash && json_string_length(value) == 66) {
 		known = state_by_hash(node, json_text(value), false, out, answer);
 	} else {
 		known = param_block_number(node, params, i, out, answer);

@@ -23,6 +23,8 @@ bool param_slot_text(const json_t *value, struct eth_bytes32 *out, struct answer
 
 /* The texts of JSON strings; an empty span for anything else. */
 struct span json_text(const json_t *value);
+/* 0 for anything but a positive integer. */
+uint64_t json_uint(const json_t *value);
 
 /* A block by number or tag: NULL when there is none such (yet). `pending` is the head. */
 bool param_block_number(struct node *node, const json_t *params, size_t i,
@@ -33,7 +35,7 @@ bool param_block_number(struct node *node, const json_t *params, size_t i,
 bool param_state_block(struct node *node, const json_t *params, size_t i,
 		       const struct block **out, struct answer *answer);
 
-/* A block by its hash, unless it is above the head that the script shows. */
+/* A block by its hash, unless the script hides it. */
 const struct block *node_block_by_hash(struct node *node, const struct eth_bytes32 *hash);
 /* The newest block that the script shows. */
 const struct block *node_head(struct node *node);

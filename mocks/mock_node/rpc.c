@@ -3,6 +3,7 @@
 #include "mock_node/answer.h"
 #include "mock_node/canon.h"
 #include "mock_node/methods.h"
+#include "mock_node/moves.h"
 #include "mock_node/node.h"
 #include "mock_node/params.h"
 #include "mock_node/recorded.h"
@@ -274,6 +275,9 @@ static void answer_item(struct call *call, struct span method, json_t *params,
 		error_of_fault(call, fault);
 	else if (fault && fault->kind == FAULT_VALUE)
 		value_of_fault(call, fault);
+	else if (fault && fault->kind == FAULT_CHAIN &&
+		 moves_apply(call->node, fault->spec) != OK)
+		answer_error(&call->answer, RPC_INTERNAL, "mock-node: no room for more blocks");
 	else
 		run(call, method, params);
 }
@@ -462,6 +466,7 @@ void rpc_handle(struct node *node, struct span body, uint64_t now_us, struct rep
 	buf_init(&call.items, REPLY_LIMIT);
 	buf_init(&call.key, REPLY_LIMIT);
 	node->counters.http_requests++;
+	script_turn(&node->script);
 	if (document)
 		handle_document(&call, document, now_us);
 	else
@@ -475,4 +480,19 @@ void rpc_handle(struct node *node, struct span body, uint64_t now_us, struct rep
 	buf_release(&call.answer.json);
 	buf_release(&call.items);
 	buf_release(&call.key);
+}
+
+void rpc_truth(struct node *node, struct span body, struct reply *reply)
+{
+	struct script script = node->script;
+	struct counters counters = node->counters;
+
+	script_init(&node->script);
+	counters_init(&node->counters);
+	rpc_handle(node, body, 0, reply);
+	reply->items = 0;
+	script_release(&node->script);
+	counters_release(&node->counters);
+	node->script = script;
+	node->counters = counters;
 }

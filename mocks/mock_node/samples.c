@@ -73,6 +73,8 @@ void samples_json(struct buf *out, const struct node *node)
 	address(out, node, "large", WORLD_LARGE, 0);
 	address(out, node, "delegated", WORLD_DELEGATED, 0);
 	address(out, node, "history", WORLD_HISTORY, 0);
+	address(out, node, "mover", WORLD_MOVER, 0);
+	address(out, node, "mover_at_times", WORLD_MOVER, 1);
 	sample_slot(out, node, "slot", true);
 	sample_slot(out, node, "slot_zero", false);
 	sample_tx(out, node);

@@ -32,6 +32,7 @@ static const struct {
 	{"batch-reversed", FAULT_BATCH_REVERSED},
 	{"batch-one-error", FAULT_BATCH_ONE_ERROR},
 	{"batch-duplicate", FAULT_BATCH_DUPLICATE},
+	{"chain", FAULT_CHAIN},
 };
 
 static const char *const batch_styles[] = {
@@ -41,9 +42,16 @@ static const char *const batch_styles[] = {
 	[BATCH_CLOSE] = "close",
 };
 
+static const char *const tag_styles[] = {
+	[TAG_UNKNOWN] = "unknown",
+	[TAG_ERROR] = "error",
+	[TAG_NULL] = "null",
+};
+
 static const char *const members[] = {
-	"latency_ms", "item_us", "bandwidth", "rate",	  "max_batch",	    "missing", "faults",
-	"add_faults", "lag",	 "prune",     "chain_id", "client_version", "answers",
+	"latency_ms", "item_us",    "bandwidth", "rate",	"max_batch", "missing",
+	"faults",     "add_faults", "lag",	 "prune",	"chain_id",  "client_version",
+	"alternate",  "safe",	    "finalized", "side_blocks", "eip1898",   "answers",
 };
 
 bool script_knows(const char *member)
@@ -57,7 +65,9 @@ bool script_knows(const char *member)
 
 void script_init(struct script *script)
 {
-	*script = (struct script){.retry_after = -1};
+	*script = (struct script){.retry_after = -1,
+				  .safe = {SCRIPT_SAFE_DEPTH, TAG_KNOWN},
+				  .finalized = {SCRIPT_FINALIZED_DEPTH, TAG_KNOWN}};
 }
 
 static void faults_release(struct script *script)
@@ -126,6 +136,7 @@ static enum err add_fault(struct script *script, json_t *spec, struct err_detail
 	fault->method = json_string_value(json_object_get(spec, "method"));
 	fault->match = json_string_value(json_object_get(spec, "match"));
 	fault->after = (uint64_t)json_integer_value(json_object_get(spec, "after"));
+	fault->every = (uint64_t)json_integer_value(json_object_get(spec, "every"));
 	fault->count = json_is_integer(count) ? json_integer_value(count) : -1;
 	while (*end)
 		end = &(*end)->next;
@@ -221,11 +232,51 @@ static enum err apply_numbers(struct script *script, const json_t *control,
 	if (err == OK)
 		err = number(control, "lag", &script->lag, detail);
 	if (err == OK)
+		err = number(control, "alternate", &script->alternate, detail);
+	if (err == OK)
 		err = number(control, "chain_id", &script->chain_id, detail);
 	if (json_object_get(control, "prune"))
 		script->pruning = !json_is_null(json_object_get(control, "prune"));
 	if (err == OK)
 		err = number(control, "prune", &script->prune, detail);
+	return err;
+}
+
+static enum err apply_tag(const json_t *control, const char *name, struct script_tag *tag,
+			  struct err_detail *detail)
+{
+	const char *style = json_string_value(json_object_get(control, name));
+
+	if (!style) {
+		if (json_object_get(control, name))
+			tag->style = TAG_KNOWN;
+		return number(control, name, &tag->depth, detail);
+	}
+	for (size_t i = TAG_UNKNOWN; i < sizeof tag_styles / sizeof tag_styles[0]; i++) {
+		if (strcmp(tag_styles[i], style) == 0) {
+			tag->style = (enum tag_style)i;
+			return OK;
+		}
+	}
+	return err_set(detail, ERR_INVALID, "%s: style \"%s\" is not known", name, style);
+}
+
+/* A member that is true or false; *missing is its opposite. */
+static void apply_ability(const json_t *control, const char *name, bool *missing)
+{
+	const json_t *value = json_object_get(control, name);
+	if (value)
+		*missing = json_is_false(value);
+}
+
+static enum err apply_view(struct script *script, const json_t *control,
+			   struct err_detail *detail)
+{
+	apply_ability(control, "side_blocks", &script->without_side_blocks);
+	apply_ability(control, "eip1898", &script->without_eip1898);
+	enum err err = apply_tag(control, "safe", &script->safe, detail);
+	if (err == OK)
+		err = apply_tag(control, "finalized", &script->finalized, detail);
 	return err;
 }
 
@@ -236,6 +287,8 @@ enum err script_apply(struct script *script, const json_t *control, struct err_d
 	const json_t *faults = json_object_get(control, "faults");
 	enum err err = apply_numbers(script, control, detail);
 
+	if (err == OK)
+		err = apply_view(script, control, detail);
 	if (err == OK && rate)
 		err = apply_rate(script, rate, control, detail);
 	if (err == OK && limit)
@@ -270,6 +323,16 @@ bool script_admit(struct script *script, uint64_t now_us, uint64_t items)
 		return false;
 	script->tokens -= cost;
 	return true;
+}
+
+void script_turn(struct script *script)
+{
+	script->turn++;
+}
+
+uint64_t script_lag(const struct script *script)
+{
+	return script->lag + (script->turn % 2 == 0 ? script->alternate : 0);
 }
 
 bool script_is_missing(const struct script *script, struct span method)
@@ -312,6 +375,7 @@ const struct fault *script_strike(struct script *script, struct span method, str
 		if (fault->count > 0)
 			fault->count--;
 		fault->struck++;
+		fault->after = fault->every ? fault->every - 1 : 0;
 		return fault;
 	}
 	return NULL;

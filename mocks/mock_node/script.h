@@ -20,13 +20,26 @@
  *                and whether or not the node knows them; null for none
  *   faults       [fault, ...] replaces the list; add_faults puts some after it
  *   lag          blocks by which the head is behind; above it there is nothing
+ *   alternate    blocks by which it is behind for every second HTTP request besides, as
+ *                with two nodes behind one name
+ *   safe, finalized   blocks by which the tags are behind the head (32, 64), or what the
+ *                node does in their place: "unknown" (an invalid argument), "error" ("safe
+ *                block not found"), "null" (there is no such block)
+ *   side_blocks  false: blocks that were reorganised away are not known by hash any more
+ *   eip1898      false: a state is asked for by number or tag only
  *   prune        blocks whose state is kept; older is "missing trie node"; null for all
  *   chain_id, client_version   what the node says instead; null for its own
- *
- * A fault: {"kind": K, "method": M, "match": TEXT, "count": N, "after": N, ...}. It strikes
+ */
+#include "base/err.h"
+#include "base/span.h"
+#include <jansson.h>
+#include <stdint.h>
+
+/* A fault: {"kind": K, "method": M, "match": TEXT, "count": N, "after": N, ...}. It strikes
  * the items whose method is M (any, if absent) and whose key (canon.h) contains TEXT, lets
- * `after` of them pass, then strikes `count` times (for ever, if absent). The first fault of
- * the list that strikes an item is the one. Kinds, and what else they read:
+ * `after` of them pass, then strikes `count` times (for ever, if absent), with `every`: N
+ * once in N of them. The first fault of the list that strikes an item is the one. Kinds, and
+ * what else they read:
  *
  *   of the HTTP reply   http (status, body, retry_after; with code, message and data the
  *                       body is a JSON-RPC error as of rpc-error), reset, fin, no-answer,
@@ -36,12 +49,9 @@
  *   of the batch        batch-missing, batch-extra, batch-reversed, batch-one-error,
  *                       batch-duplicate: the struck item is left out, or sent twice; the
  *                       others concern the whole array. They strike no single request
+ *   of the chain        chain: "advance" and "reorg" as in control.h happen before the item
+ *                       is answered, as it would be without the fault
  */
-#include "base/err.h"
-#include "base/span.h"
-#include <jansson.h>
-#include <stdint.h>
-
 enum fault_kind {
 	FAULT_HTTP,
 	FAULT_RESET,
@@ -69,19 +79,31 @@ enum fault_kind {
 	FAULT_BATCH_REVERSED,
 	FAULT_BATCH_ONE_ERROR,
 	FAULT_BATCH_DUPLICATE,
+	FAULT_CHAIN,
 };
 
 struct fault {
 	enum fault_kind kind;
 	json_t *spec; /* owned; the texts below point into it */
 	const char *method, *match;
-	uint64_t after, struck;
+	uint64_t after, every, struck;
 	int64_t count; /* strikes left; -1: for ever */
 	struct fault *next;
 };
 
 enum rate_style { RATE_HTTP_429, RATE_RPC_ERROR };
 enum batch_style { BATCH_ERROR_OBJECT, BATCH_HTTP_413, BATCH_GETH, BATCH_CLOSE };
+
+/* How far behind the head the tags are, if the script does not say otherwise. */
+#define SCRIPT_SAFE_DEPTH      32
+#define SCRIPT_FINALIZED_DEPTH 64
+
+enum tag_style { TAG_KNOWN, TAG_UNKNOWN, TAG_ERROR, TAG_NULL };
+
+struct script_tag {
+	uint64_t depth;
+	enum tag_style style;
+};
 
 struct script {
 	uint64_t latency_us, item_us, bandwidth;
@@ -96,8 +118,10 @@ struct script {
 	json_t *missing; /* an array, or NULL */
 	json_t *answers; /* an object, or NULL */
 	struct fault *faults;
-	uint64_t lag, prune;
-	bool pruning;
+	uint64_t lag, alternate, prune;
+	uint64_t turn; /* HTTP requests so far */
+	bool pruning, without_side_blocks, without_eip1898;
+	struct script_tag safe, finalized;
 	uint64_t chain_id;	/* 0: the chain's own */
 	json_t *client_version; /* a string, or NULL */
 };
@@ -113,6 +137,9 @@ bool script_knows(const char *member);
 
 /* Takes the tokens for a request of so many items; false: over the rate. */
 bool script_admit(struct script *script, uint64_t now_us, uint64_t items);
+/* A request begins: the head is script_lag behind until the next one. */
+void script_turn(struct script *script);
+uint64_t script_lag(const struct script *script);
 bool script_is_missing(const struct script *script, struct span method);
 /* What the method answers by the script, borrowed, or NULL. */
 const json_t *script_answer(const struct script *script, struct span method);

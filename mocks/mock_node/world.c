@@ -9,12 +9,12 @@ static const unsigned kind_counts[WORLD_KINDS] = {
 	[WORLD_EOA] = WORLD_EOAS, [WORLD_READER] = 16,	 [WORLD_SUMMER] = 2,
 	[WORLD_TOKEN] = 2,	  [WORLD_PROXY] = 2,	 [WORLD_REVERTER] = 1,
 	[WORLD_LARGE] = 1,	  [WORLD_DELEGATED] = 1, [WORLD_HISTORY] = 1,
-	[WORLD_BEACON] = 1,
+	[WORLD_BEACON] = 1,	  [WORLD_MOVER] = 4,
 };
 
 /* PUSH0 CALLDATALOAD SLOAD PUSH0 MSTORE PUSH1 32 PUSH0 RETURN */
-static const unsigned char reader_code[] = {0x5f, 0x35, 0x54, 0x5f, 0x52,
-					    0x60, 0x20, 0x5f, 0xf3};
+const unsigned char world_reader_code[WORLD_READER_CODE_BYTES] = {0x5f, 0x35, 0x54, 0x5f, 0x52,
+								  0x60, 0x20, 0x5f, 0xf3};
 
 /* Stack from the bottom: i, end, sum. */
 static const unsigned char summer_code[] = {
@@ -133,8 +133,8 @@ static struct span code_naming(unsigned char **area, struct span pattern, size_t
 static struct span large_code(unsigned char **area)
 {
 	unsigned char *code = *area;
-	memcpy(code, reader_code, sizeof reader_code);
-	for (size_t i = sizeof reader_code; i < LARGE_CODE_BYTES; i++)
+	memcpy(code, world_reader_code, sizeof world_reader_code);
+	for (size_t i = sizeof world_reader_code; i < LARGE_CODE_BYTES; i++)
 		code[i] = (unsigned char)(i * 31 + i / 251);
 	*area += LARGE_CODE_BYTES;
 	return (struct span){(const char *)code, LARGE_CODE_BYTES};
@@ -145,7 +145,7 @@ static struct span code_of(enum world_kind kind, unsigned index, unsigned char *
 	struct eth_address reader = address_of(WORLD_READER, index);
 	switch (kind) {
 	case WORLD_READER:
-		return SPAN_OF_ARRAY(reader_code);
+		return SPAN_OF_ARRAY(world_reader_code);
 	case WORLD_SUMMER:
 		return SPAN_OF_ARRAY(summer_code);
 	case WORLD_TOKEN:
@@ -163,6 +163,7 @@ static struct span code_of(enum world_kind kind, unsigned index, unsigned char *
 	case WORLD_BEACON:
 		return SPAN_OF_ARRAY(beacon_code);
 	case WORLD_EOA:
+	case WORLD_MOVER:
 	case WORLD_KINDS:
 		break;
 	}

@@ -16,6 +16,8 @@
  *   LARGE       1: a reader with 24,063 bytes of code
  *   DELEGATED   1: an EOA with an EIP-7702 delegation to the first reader
  *   HISTORY, BEACON  EIP-2935 block hashes, EIP-4788 beacon roots
+ *   MOVER       4 readers, of which balance, nonce, storage and code are new in every block;
+ *               the second is there in about every other block only
  *
  * Made once at start, then read-only.
  */
@@ -38,14 +40,18 @@ enum world_kind {
 	WORLD_DELEGATED,
 	WORLD_HISTORY,
 	WORLD_BEACON,
+	WORLD_MOVER,
 	WORLD_KINDS,
 };
+
+#define WORLD_READER_CODE_BYTES 9
+extern const unsigned char world_reader_code[WORLD_READER_CODE_BYTES];
 
 struct world_account {
 	struct eth_address address;
 	enum world_kind kind;
-	unsigned index; /* among its kind */
-	struct span code;
+	unsigned index;	  /* among its kind */
+	struct span code; /* empty for a MOVER: chain.h's blocks have it */
 };
 
 struct world {

@@ -364,6 +364,12 @@ class MockNode(Proc):
         if script:
             args += ("--control", json.dumps(script))
         super().__init__("--listen", "127.0.0.1:0", *args)
+        # The chain as it is and was, whatever the script says: knows every block by its hash.
+        self.oracle = Endpoint(self.port, self.host, "/control/truth")
+
+    def close(self):
+        self.oracle.close()
+        super().close()
 
     # Control travels on its own connection, so that it passes replies that are held back.
     def _control_http(self, method, path, document=None):
@@ -387,6 +393,11 @@ class MockNode(Proc):
         if method:
             fault["method"] = method
         return self.control(add_faults=[fault])
+
+    def chain_fault(self, method=None, **more):
+        """Something happens to the chain before such an item is answered:
+        chain_fault("eth_getBalance", reorg=3, count=1)."""
+        return self.fault("chain", method, **more)
 
     def hold(self):
         """Keeps all replies back until release()."""

@@ -308,6 +308,128 @@ class Moving(unittest.TestCase):
         error = self.node.error("eth_getBalance", self.reader, "0x1d")
         self.assertTrue(error.message.startswith("missing trie node "), error.message)
 
+    def test_heads_lower_as_high_and_higher(self):
+        head = 40
+        for depth in range(1, 13):
+            old = self.block(head)["hash"]
+            blocks = depth + depth % 3 - 1
+            head += blocks - depth
+            self.assertEqual(self.node.control(reorg={"depth": depth, "blocks": blocks})["head"], head)
+            self.assertEqual(self.node.rpc("eth_blockNumber"), hex(head))
+            self.assertIsNone(self.block(head + 1))
+            self.assertIsNotNone(self.node.rpc("eth_getBlockByHash", old, False))
+
+    def test_what_is_in_a_block_agrees_on_every_branch(self):
+        hashes = [self.block(n)["hash"] for n in range(30, 41)]
+        self.node.control(reorg=10)
+        hashes += [self.block(n)["hash"] for n in range(30, 42)]
+        seen = 0
+        for block_hash in hashes:
+            block = self.node.rpc("eth_getBlockByHash", block_hash, True)
+            receipts = self.node.rpc("eth_getBlockReceipts", {"blockHash": block_hash})
+            logs = self.node.rpc("eth_getLogs", {"blockHash": block_hash})
+            self.assertEqual([r["transactionHash"] for r in receipts],
+                             [tx["hash"] for tx in block["transactions"]])
+            self.assertEqual([log for r in receipts for log in r["logs"]], logs)
+            for at in block["transactions"] + receipts + logs:
+                self.assertEqual((at["blockHash"], at["blockNumber"]), (block_hash, block["number"]))
+                seen += 1
+        self.assertGreater(seen, 40)
+
+    def test_movers(self):
+        s = self.node.samples()
+        read = lambda at: self.node.batch([
+            ("eth_getAccountInfo", s["mover"], at), ("eth_getStorageAt", s["mover"], "0x1", at),
+            ("eth_getStorageAt", s["mover"], "0x2", at), ("eth_getStorageAt", s["mover"], "0x3", at),
+        ])
+        old = {"blockHash": self.block(40)["hash"]}
+        before, below = read("0x28"), read("0x27")
+        self.node.control(reorg={"depth": 1, "blocks": 1})
+        after = read("0x28")
+        self.assertEqual(read("0x27"), below)
+        self.assertEqual(read(old), before)
+        for name in ("balance", "nonce", "code"):
+            self.assertEqual(len({str(a[0]["result"][name]) for a in (before, below, after)}), 3)
+        self.assertEqual(len({str(a[1:]) for a in (before, below, after)}), 3)
+
+    def test_side_blocks_are_forgotten(self):
+        old = self.block(40)["hash"]
+        self.node.control(reorg=2, side_blocks=False)
+        self.assertIsNone(self.node.rpc("eth_getBlockByHash", old, False))
+        self.assertIsNone(self.node.rpc("eth_getBlockReceipts", {"blockHash": old}))
+        error = self.node.error("eth_getBalance", self.reader, {"blockHash": old})
+        self.assertEqual(error.message, "header for hash not found")
+        self.node.control(side_blocks=True)
+        self.assertEqual(self.node.rpc("eth_getBlockByHash", old, False)["hash"], old)
+
+    def test_states_by_number_only(self):
+        by_hash = self.block(40)["hash"]
+        self.node.control(eip1898=False)
+        for block in (by_hash, {"blockHash": by_hash}, {"blockNumber": "0x28"}):
+            self.assertEqual(self.node.error("eth_getBalance", self.reader, block).code, -32602)
+        self.node.rpc("eth_getBalance", self.reader, "0x28")
+
+    def test_tags(self):
+        number = lambda tag: self.node.rpc("eth_getBlockByNumber", tag, False)
+        self.node.control(safe=3, finalized=5)
+        self.assertEqual((number("safe")["number"], number("finalized")["number"]), ("0x25", "0x23"))
+        self.node.control(safe="unknown", finalized="error")
+        self.assertEqual(self.node.error("eth_getBlockByNumber", "safe", False).code, -32602)
+        error = self.node.error("eth_getBlockByNumber", "finalized", False)
+        self.assertEqual((error.code, error.message), (-32000, "finalized block not found"))
+        self.node.control(finalized="null")
+        self.assertIsNone(number("finalized"))
+        self.node.reset()
+        self.assertEqual(number("safe")["number"], hex(40 - 32))
+
+    def test_two_nodes_behind_one_name(self):
+        self.node.control(alternate=3)
+        heads = [self.node.rpc("eth_blockNumber") for _ in range(6)]
+        self.assertEqual(sorted(heads), ["0x25"] * 3 + ["0x28"] * 3)
+        self.assertEqual([a != b for a, b in zip(heads, heads[1:])], [True] * 5)
+
+    def test_the_chain_moves_between_two_questions(self):
+        self.node.chain_fault("eth_getBalance", reorg={"depth": 3, "blocks": 3}, count=1, after=1)
+        self.node.chain_fault("eth_chainId", advance=2, every=3)
+        head = lambda: self.node.rpc("eth_getBlockByNumber", "latest", False)
+        first = head()
+        self.node.rpc("eth_getBalance", self.reader, "latest")
+        self.assertEqual(head(), first)
+        nonce = lambda: self.node.rpc("eth_getTransactionCount", self.node.samples()["mover"])
+        before = nonce()
+        answers = self.node.batch([("eth_getTransactionCount", self.node.samples()["mover"], "latest"),
+                                   ("eth_getBalance", self.reader, "latest"),
+                                   ("eth_getTransactionCount", self.node.samples()["mover"], "latest")])
+        self.assertEqual([a["result"] for a in answers][::2], [before, nonce()])
+        self.assertNotEqual(nonce(), before)
+        self.assertEqual((head()["number"], head()["hash"] == first["hash"]), ("0x28", False))
+        heads = []
+        for _ in range(7):
+            self.node.rpc("eth_chainId")
+            heads.append(int(self.node.rpc("eth_blockNumber"), 16))
+        self.assertEqual(heads, [42, 42, 42, 44, 44, 44, 46])
+
+    def test_the_oracle(self):
+        old = self.block(40)["hash"]
+        balance = self.node.rpc("eth_getBalance", self.node.samples()["mover"], {"blockHash": old})
+        self.node.control(reorg=2, side_blocks=False, eip1898=False, lag=5, reset_counters=True,
+                          missing=["eth_getBalance"], faults=[{"kind": "fin"}])
+        ask = self.node.oracle.rpc
+        self.assertEqual(ask("eth_getBalance", self.node.samples()["mover"], {"blockHash": old}), balance)
+        self.assertEqual(ask("eth_getBlockByHash", old, False)["hash"], old)
+        self.assertEqual(ask("eth_blockNumber"), "0x29")
+        counters = self.node.counters()
+        self.assertEqual((counters["items"], counters["http_requests"], counters["faults"]), (0, 0, 0))
+
+    def test_two_that_are_moved_alike_share_the_chain(self):
+        with MockNode("--blocks", "40") as other:
+            for node in (self.node, other):
+                node.control(advance=2)
+                node.control(reorg=5)
+                node.control(reorg={"depth": 3, "blocks": 2})
+            head = self.node.rpc("eth_getBlockByNumber", "latest", True)
+            self.assertEqual(other.rpc("eth_getBlockByNumber", "latest", True), head)
+
     def test_other_names(self):
         with MockNode("--chain-id", "5", client_version="anvil/v1.0.0") as node:
             self.assertEqual(node.rpc("eth_chainId"), "0x5")

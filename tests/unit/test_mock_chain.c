@@ -35,6 +35,18 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* Reorganisations of many depths, to heads that are lower, as high, and higher. */
+static void reorganise(struct chain *chain)
+{
+	for (uint64_t depth = 1; depth <= 40; depth++) {
+		uint64_t blocks = depth + depth % 3 - 1;
+		uint64_t head = chain_head(chain)->header.number;
+		assert_int_equal(chain_reorg(chain, depth, blocks), OK);
+		assert_int_equal(chain_head(chain)->header.number, head - depth + blocks);
+		assert_int_equal(chain_advance(chain, 2), OK);
+	}
+}
+
 static json_t *json_of(const struct block *block)
 {
 	struct buf text;
@@ -151,6 +163,30 @@ static void blocks_hash_to_their_hash_and_link(void **state)
 	assert_null(chain_by_number(&f->chain, HEAD + 1));
 }
 
+/* All blocks that ever were, whichever branch they are on. */
+static void blocks_of_all_branches_hash_and_link(void **state)
+{
+	struct fixture *f = *state;
+	size_t seen = 0, aside = 0;
+
+	reorganise(&f->chain);
+	for (const struct block *b = f->chain.last_made; b; b = b->next_made) {
+		json_t *json = json_of(b);
+		assert_header_hash(json);
+		assert_ptr_equal(chain_by_hash(&f->chain, &b->hash), b);
+		if (b->parent)
+			assert_memory_equal(b->header.parent_hash.bytes, b->parent->hash.bytes,
+					    32);
+		assert_int_equal(chain_by_number(&f->chain, b->header.number) == b,
+				 b->canonical);
+		aside += !b->canonical;
+		seen++;
+		json_decref(json);
+	}
+	assert_int_equal(seen - aside, f->chain.count);
+	assert_true(aside > 40);
+}
+
 /* EIP-1559's envelope: 0x02 || rlp([chainId, nonce, ..., accessList, yParity, r, s]). */
 static void put_tx(struct buf *rlp, const json_t *tx)
 {
@@ -189,6 +225,53 @@ static void transactions_hash_to_their_hash(void **state)
 		json_decref(block);
 	}
 	assert_true(seen > HEAD);
+}
+
+/* What a branch does to the transactions of the one that it replaces. */
+struct fates {
+	size_t stayed, moved, vanished;
+};
+
+static void count_fates(const struct chain *chain, const struct block *block,
+			struct fates *fates)
+{
+	for (unsigned i = 0; i < block->tx_count; i++) {
+		const struct tx *now = chain_tx(chain, &block->txs[i].hash);
+		if (!now)
+			fates->vanished++;
+		else if (now->block->header.number == block->header.number)
+			fates->stayed++;
+		else
+			fates->moved++;
+	}
+}
+
+/* Some move, some go; a sender's nonces follow each other on every branch. */
+static void transactions_move_and_vanish(void **state)
+{
+	struct fixture *f = *state;
+	const struct block *old = chain_head(&f->chain);
+	struct fates fates = {0};
+
+	assert_int_equal(chain_reorg(&f->chain, 40, 41), OK);
+	for (const struct block *b = old; !b->canonical; b = b->parent)
+		count_fates(&f->chain, b, &fates);
+	assert_true(fates.moved > 10);
+	assert_true(fates.vanished > 10);
+	for (uint64_t n = 1, total = 0; n < f->chain.count; n++) {
+		const struct block *block = chain_by_number(&f->chain, n);
+		uint64_t gas = 0;
+		for (unsigned i = 0; i < block->tx_count; i++, total++) {
+			const struct tx *tx = &block->txs[i];
+			gas += tx->gas_used;
+			assert_ptr_equal(chain_tx(&f->chain, &tx->hash), tx);
+			assert_int_equal(tx->nonce, total / WORLD_SENDERS);
+			assert_int_equal(tx->index, i);
+			assert_int_equal(tx->cumulative_gas, gas);
+			assert_true(tx->max_fee >= block->header.base_fee);
+		}
+		assert_int_equal(block->header.gas_used, gas);
+	}
 }
 
 /* The RLP of header, transactions (as strings), no uncles, no withdrawals. */
@@ -287,6 +370,31 @@ static void both_branches_keep_their_state(void **state)
 	assert_in_range(changed, WORLD_SLOTS / 20, WORLD_SLOTS / 5);
 }
 
+/* What a mover has in one block of one branch it has in no other. */
+static void movers_are_new_in_every_block(void **state)
+{
+	struct fixture *f = *state;
+	const struct eth_address *mover = &world_nth(&f->world, WORLD_MOVER, 0)->address;
+	const struct eth_address *second = &world_nth(&f->world, WORLD_MOVER, 1)->address;
+	struct history_account a, b;
+	size_t seen = 0, there = 0;
+
+	reorganise(&f->chain);
+	for (const struct block *n = f->chain.last_made; n->next_made; n = n->next_made) {
+		history_account(&f->chain, n, mover, &a);
+		history_account(&f->chain, n->next_made, mover, &b);
+		assert_memory_not_equal(a.balance.bytes, b.balance.bytes, 32);
+		assert_int_not_equal(a.nonce, b.nonce);
+		assert_int_equal(a.code.len, CHAIN_MOVER_CODE_BYTES);
+		assert_memory_not_equal(a.code.ptr, b.code.ptr, CHAIN_MOVER_CODE_BYTES);
+		history_account(&f->chain, n, second, &b);
+		there += b.code.len != 0;
+		assert_int_equal(b.code.len != 0, b.nonce != 0);
+		seen++;
+	}
+	assert_in_range(there, seen / 3, 2 * seen / 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -298,8 +406,12 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(blooms_hold_the_logs_and_little_else, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(blocks_of_all_branches_hash_and_link, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(transactions_move_and_vanish, setup, teardown),
 		cmocka_unit_test_setup_teardown(both_branches_keep_their_state, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(movers_are_new_in_every_block, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
