@@ -109,6 +109,21 @@ static void last_request(const struct counters *counters, struct reply *reply)
 	buf_char(&reply->body, '}');
 }
 
+static void all_blocks(const struct chain *chain, struct reply *reply)
+{
+	const char *before = "{\"blocks\":[";
+
+	for (const struct block *block = chain->last_made; block; block = block->next_made) {
+		buf_printf(&reply->body, "%s{\"number\":%llu,\"canonical\":%s,", before,
+			   (unsigned long long)block->header.number,
+			   block->canonical ? "true" : "false");
+		json_data(&reply->body, "hash", block->hash.bytes, sizeof block->hash.bytes);
+		buf_char(&reply->body, '}');
+		before = ",";
+	}
+	buf_text(&reply->body, "]}");
+}
+
 bool control_reached(const struct counters *counters, json_t *wanted)
 {
 	json_t *now = counters_json(counters, false);
@@ -163,6 +178,8 @@ bool control_handle(struct http_server *server, struct node *node, bool post, st
 		answer_json(reply, json_pack("{s:o}", "struck", script_struck(&node->script)));
 	} else if (span_is(path, "/control/last")) {
 		last_request(&node->counters, reply);
+	} else if (span_is(path, "/control/blocks")) {
+		all_blocks(&node->chain, reply);
 	} else if (span_is(path, "/control/samples")) {
 		samples_json(&reply->body, node);
 	} else {

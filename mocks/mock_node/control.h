@@ -20,7 +20,9 @@
  *   GET /control/keys       the same with the count of every key
  *   GET /control/faults     {"struck": [n, ...]}: how often each fault of the list has struck
  *   GET /control/last       head and body of the newest RPC request
- *   GET /control/samples    addresses, slots and hashes to ask for (samples.h)
+ *   GET /control/blocks     {"blocks": [{"number": n, "hash": "0x..", "canonical": b}, ...]},
+ * all that there ever were, the newest first GET /control/samples    addresses, slots and
+ * hashes to ask for (samples.h)
  */
 #include "mock_node/http.h"
 #include "mock_node/rpc.h"

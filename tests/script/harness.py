@@ -428,6 +428,10 @@ class MockNode(Proc):
         """Head and body of the newest RPC request, as texts."""
         return self._control_http("GET", "/control/last")
 
+    def blocks(self):
+        """All blocks that there ever were, newest first: [{number, hash, canonical}, ...]."""
+        return self._control_http("GET", "/control/blocks")["blocks"]
+
     def samples(self):
         return self._control_http("GET", "/control/samples")
 

@@ -314,7 +314,8 @@ class Moving(unittest.TestCase):
             old = self.block(head)["hash"]
             blocks = depth + depth % 3 - 1
             head += blocks - depth
-            self.assertEqual(self.node.control(reorg={"depth": depth, "blocks": blocks})["head"], head)
+            moved = self.node.control(reorg={"depth": depth, "blocks": blocks})
+            self.assertEqual(moved["head"], head)
             self.assertEqual(self.node.rpc("eth_blockNumber"), hex(head))
             self.assertIsNone(self.block(head + 1))
             self.assertIsNotNone(self.node.rpc("eth_getBlockByHash", old, False))
@@ -332,16 +333,17 @@ class Moving(unittest.TestCase):
                              [tx["hash"] for tx in block["transactions"]])
             self.assertEqual([log for r in receipts for log in r["logs"]], logs)
             for at in block["transactions"] + receipts + logs:
-                self.assertEqual((at["blockHash"], at["blockNumber"]), (block_hash, block["number"]))
+                self.assertEqual(at["blockHash"], block_hash)
+                self.assertEqual(at["blockNumber"], block["number"])
                 seen += 1
         self.assertGreater(seen, 40)
 
     def test_movers(self):
-        s = self.node.samples()
-        read = lambda at: self.node.batch([
-            ("eth_getAccountInfo", s["mover"], at), ("eth_getStorageAt", s["mover"], "0x1", at),
-            ("eth_getStorageAt", s["mover"], "0x2", at), ("eth_getStorageAt", s["mover"], "0x3", at),
-        ])
+        mover = self.node.samples()["mover"]
+        read = lambda at: self.node.batch(
+            [("eth_getAccountInfo", mover, at)]
+            + [("eth_getStorageAt", mover, hex(slot), at) for slot in (1, 2, 3)]
+        )
         old = {"blockHash": self.block(40)["hash"]}
         before, below = read("0x28"), read("0x27")
         self.node.control(reorg={"depth": 1, "blocks": 1})
@@ -372,7 +374,8 @@ class Moving(unittest.TestCase):
     def test_tags(self):
         number = lambda tag: self.node.rpc("eth_getBlockByNumber", tag, False)
         self.node.control(safe=3, finalized=5)
-        self.assertEqual((number("safe")["number"], number("finalized")["number"]), ("0x25", "0x23"))
+        self.assertEqual(number("safe")["number"], "0x25")
+        self.assertEqual(number("finalized")["number"], "0x23")
         self.node.control(safe="unknown", finalized="error")
         self.assertEqual(self.node.error("eth_getBlockByNumber", "safe", False).code, -32602)
         error = self.node.error("eth_getBlockByNumber", "finalized", False)
@@ -395,11 +398,10 @@ class Moving(unittest.TestCase):
         first = head()
         self.node.rpc("eth_getBalance", self.reader, "latest")
         self.assertEqual(head(), first)
-        nonce = lambda: self.node.rpc("eth_getTransactionCount", self.node.samples()["mover"])
+        count = ("eth_getTransactionCount", self.node.samples()["mover"], "latest")
+        nonce = lambda: self.node.rpc(*count)
         before = nonce()
-        answers = self.node.batch([("eth_getTransactionCount", self.node.samples()["mover"], "latest"),
-                                   ("eth_getBalance", self.reader, "latest"),
-                                   ("eth_getTransactionCount", self.node.samples()["mover"], "latest")])
+        answers = self.node.batch([count, ("eth_getBalance", self.reader, "latest"), count])
         self.assertEqual([a["result"] for a in answers][::2], [before, nonce()])
         self.assertNotEqual(nonce(), before)
         self.assertEqual((head()["number"], head()["hash"] == first["hash"]), ("0x28", False))
@@ -411,15 +413,21 @@ class Moving(unittest.TestCase):
 
     def test_the_oracle(self):
         old = self.block(40)["hash"]
-        balance = self.node.rpc("eth_getBalance", self.node.samples()["mover"], {"blockHash": old})
+        call = ("eth_getBalance", self.node.samples()["mover"], {"blockHash": old})
+        balance = self.node.rpc(*call)
         self.node.control(reorg=2, side_blocks=False, eip1898=False, lag=5, reset_counters=True,
                           missing=["eth_getBalance"], faults=[{"kind": "fin"}])
         ask = self.node.oracle.rpc
-        self.assertEqual(ask("eth_getBalance", self.node.samples()["mover"], {"blockHash": old}), balance)
+        self.assertEqual(ask(*call), balance)
         self.assertEqual(ask("eth_getBlockByHash", old, False)["hash"], old)
         self.assertEqual(ask("eth_blockNumber"), "0x29")
+        blocks = self.node.blocks()
+        aside = [b["hash"] for b in blocks if not b["canonical"]]
+        self.assertEqual((len(aside), old in aside), (2, True))
+        self.assertEqual(len([b for b in blocks if b["canonical"]]), 42)
         counters = self.node.counters()
-        self.assertEqual((counters["items"], counters["http_requests"], counters["faults"]), (0, 0, 0))
+        for name in ("items", "http_requests", "faults"):
+            self.assertEqual(counters[name], 0)
 
     def test_two_that_are_moved_alike_share_the_chain(self):
         with MockNode("--blocks", "40") as other:
