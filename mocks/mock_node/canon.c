@@ -137,10 +137,30 @@ static void slot_value(struct buf *out, json_t *json)
 	buf_char(out, '"');
 }
 
+static void slot_list(struct buf *out, json_t *json)
+{
+	size_t i;
+	json_t *item;
+
+	if (!json_is_array(json)) {
+		value(out, json);
+		return;
+	}
+	buf_char(out, '[');
+	json_array_foreach(json, i, item)
+	{
+		if (i)
+			buf_char(out, ',');
+		slot_value(out, item);
+	}
+	buf_char(out, ']');
+}
+
 void canon_key(struct buf *out, struct span method, const json_t *params)
 {
 	int block_at = canon_block_position(method);
 	bool storage = span_is(method, "eth_getStorageAt");
+	bool proof = span_is(method, "eth_getProof");
 	size_t count = json_array_size(params);
 
 	while (count && json_is_null(json_array_get(params, count - 1)))
@@ -152,6 +172,8 @@ void canon_key(struct buf *out, struct span method, const json_t *params)
 			buf_char(out, ',');
 		if (storage && i == 1)
 			slot_value(out, json_array_get(params, i));
+		else if (proof && i == 1)
+			slot_list(out, json_array_get(params, i));
 		else
 			value(out, json_array_get(params, i));
 	}

@@ -5,8 +5,8 @@
  * recorded answers are found.
  *
  * A key is the method, a space, and the parameters as compact JSON in which object members
- * are sorted, hex is in lower case, the slot of eth_getStorageAt has 64 digits, trailing
- * nulls are dropped, and a state method's missing block is "latest".
+ * are sorted, hex is in lower case, the slots of eth_getStorageAt and eth_getProof have 64
+ * digits, trailing nulls are dropped, and a state method's missing block is "latest".
  */
 #include "base/buf.h"
 #include <jansson.h>

@@ -9,7 +9,6 @@ import json
 import os
 import unittest
 
-import chain_rlp
 from harness import ForkcacheTest, corpus, state_requests
 
 ITEMS = 500  # in a batch
@@ -158,72 +157,6 @@ class TevmRecordings(Recorded):
 
     def test_optimism(self):
         self.stages("optimism-142153711", 142153711)
-
-
-# Stated by the corpus; the hash of the genesis block confirms it.
-GENESIS_STATE_ROOT = "0xdc43f460541a253c0f64b6943ef83fa3bd601699a255622f088d46f7fde359fc"
-NO_HASH = "0x" + "00" * 32
-
-
-class ExecutionApis(ForkcacheTest):
-    """The conformance suite of the Ethereum JSON-RPC API; the chain is pinned at its head.
-
-    Its recordings hold few blocks, and forkcache looks at the header of each block that is
-    asked about, so the others come from the suite's chain.rlp."""
-
-    DIRECTORIES = """eth_blockNumber eth_chainId eth_getBalance eth_getBlockByHash
-        eth_getBlockByNumber eth_getBlockReceipts eth_getBlockTransactionCountByHash
-        eth_getBlockTransactionCountByNumber eth_getCode eth_getStorageAt
-        eth_getStorageValues eth_getTransactionByBlockHashAndIndex
-        eth_getTransactionByBlockNumberAndIndex eth_getTransactionByHash
-        eth_getTransactionCount eth_getTransactionReceipt net_version""".split()
-
-    def exchanges(self, root):
-        for directory in self.DIRECTORIES:
-            for path in sorted(glob.glob(os.path.join(root, directory, "*.io"))):
-                sent = None
-                with open(path) as file:
-                    for line in file:
-                        if line.startswith(">> "):
-                            sent = json.loads(line[3:])
-                        elif line.startswith("<< "):
-                            name = "%s/%s" % (directory, os.path.basename(path))
-                            yield name, sent, json.loads(line[3:])
-
-    def recordings(self, root):
-        """A folder with the suite and with those blocks of its chain that it lacks."""
-        blocks = list(chain_rlp.blocks(os.path.join(root, "chain.rlp")))
-        genesis = chain_rlp.genesis(os.path.join(root, "genesis.json"), GENESIS_STATE_ROOT)
-        self.assertEqual(blocks[0]["parentHash"], genesis["hash"])
-        answers = {
-            json.dumps(["eth_getBlockByNumber", block["number"], False]): block
-            for block in [genesis, *blocks]
-        }
-        for _, sent, _ in self.exchanges(root):
-            answers.pop(json.dumps([sent["method"], *sent.get("params", [])]), None)
-        answers[json.dumps(["eth_getBlockByHash", NO_HASH, False])] = None
-        folder = os.path.join(self.folder, "recordings")
-        os.mkdir(folder)
-        os.symlink(root, os.path.join(folder, "suite"))
-        with open(os.path.join(folder, "blocks.json"), "w") as file:
-            json.dump(answers, file)
-        return folder
-
-    def test_the_same_answers(self):
-        root = corpus("execution-apis")
-        node = self.mock("--data", self.recordings(root))
-        proxy = self.serve(node, block="latest", folder=os.path.join(self.folder, "cache"))
-        self.assertEqual(proxy.pinned[1], 0x36)
-        exchanges = list(self.exchanges(root))
-        self.assertGreater(len(exchanges), 40)
-        for time in ("cold", "again"):
-            for name, sent, expected in exchanges:
-                with self.subTest(name, time=time):
-                    answer = proxy.post(sent).json
-                    if "error" in expected:  # its text is the node's own
-                        self.assertEqual(answer["error"]["code"], expected["error"]["code"])
-                    else:
-                        self.assertEqual(answer, expected)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: MIT
+"""The conformance suite of the Ethereum JSON-RPC API: forkcache, pinned at the head of the
+suite's chain, in front of a node that has its recorded answers and nothing else. Whatever does
+not pass, or is not served from the cache the second time, stands in a table with its reason;
+an entry that is not needed any more fails.
+"""
+
+import glob
+import json
+import os
+import unittest
+
+import chain_rlp
+from harness import ForkcacheTest, corpus
+
+# Stated by the corpus; the hash of the genesis block confirms it.
+GENESIS_STATE_ROOT = "0xdc43f460541a253c0f64b6943ef83fa3bd601699a255622f088d46f7fde359fc"
+NO_HASHES = ("0x" + "00" * 32, "0x" + "%064x" % 1)
+
+# Answered -32601 here, whatever the node would say.
+REFUSED = {
+    "eth_sendRawTransaction": "a pinned chain takes no transactions",
+    "testing_buildBlockV1": "a development method",
+}
+
+# What differs from the recorded answer.
+DIFFERENT = {
+    "debug_traceBlockByHash/trace-block-not-found.io":
+        "null, as for whatever is asked about a block that is not there",
+    "eth_baseFee/get-current-basefee.io":
+        "the pinned block's base fee; the suite's is that of the block after it",
+}
+
+# Runs code, so that a state alone does not say the answer: asked again each time.
+EXECUTION = ("eth_call", "eth_createAccessList", "eth_estimateGas", "eth_getLogs",
+             "eth_simulateV1")
+EXECUTION_IS_KEPT = False
+
+# What the node is asked for again the second time, besides.
+ASKED_AGAIN = {
+    "eth_capabilities": "says what the node can do, not what the chain holds",
+    "eth_config": "says what the node is configured for",
+    "txpool_content": "the node's own pool",
+    "txpool_contentFrom": "the node's own pool",
+    "txpool_status": "the node's own pool",
+    "debug_traceBlockByHash/trace-block-not-found.io": "a block that may come to be",
+    "debug_traceBlockByHash/trace-genesis.io": "an error that is not a revert",
+    "debug_traceBlockByNumber/trace-genesis.io": "an error that is not a revert",
+    "debug_traceTransaction/trace-unknown-tx.io": "a transaction that may come to be",
+    "eth_getBlockByHash/get-block-by-empty-hash.io": "a block that may come to be",
+    "eth_getBlockByHash/get-block-by-notfound-hash.io": "a block that may come to be",
+    "eth_getBlockReceipts/get-block-receipts-empty.io": "a block that may come to be",
+}
+
+
+class Exchange:
+    """One request of the suite and the recorded response."""
+
+    def __init__(self, folder, path, sent, wanted):
+        self.method, self.sent, self.wanted = sent["method"], sent, wanted
+        self.name = "%s/%s" % (folder, os.path.basename(path))
+
+    def passes(self, answer):
+        """The same result; of an error the same code and data, since its text is the node's."""
+        if "error" not in self.wanted:
+            return answer == self.wanted
+        error = answer.get("error", {})
+        return all(error.get(k) == self.wanted["error"].get(k) for k in ("code", "data"))
+
+    def asks_again(self):
+        """Whether the node has to be asked again the second time; None: either is right."""
+        if self.name in ASKED_AGAIN or self.method in ASKED_AGAIN:
+            return True
+        if self.method not in EXECUTION:
+            return False
+        if "error" in self.wanted:  # some are found here, and a revert may be kept
+            return None
+        return not EXECUTION_IS_KEPT
+
+
+def exchanges(root):
+    for folder in sorted(os.listdir(root)):
+        for path in sorted(glob.glob(os.path.join(root, folder, "*.io"))):
+            sent = None
+            with open(path) as file:
+                for line in file:
+                    if line.startswith(">> "):
+                        sent = json.loads(line[3:])
+                    elif line.startswith("<< "):
+                        yield Exchange(folder, path, sent, json.loads(line[3:]))
+
+
+class ExecutionApis(ForkcacheTest):
+    def setUp(self):
+        super().setUp()
+        self.root = corpus("execution-apis")
+        self.all = list(exchanges(self.root))
+        self.assertGreater(len(self.all), 150)
+        self.node = self.mock("--data", self.recordings())
+
+    def recordings(self):
+        """A folder with the suite and with those blocks of its chain that it lacks: forkcache
+        looks at the header of each block that is asked about."""
+        blocks = list(chain_rlp.blocks(os.path.join(self.root, "chain.rlp")))
+        genesis = chain_rlp.genesis(os.path.join(self.root, "genesis.json"), GENESIS_STATE_ROOT)
+        self.assertEqual(blocks[0]["parentHash"], genesis["hash"])
+        answers = {
+            json.dumps(["eth_getBlockByNumber", block["number"], False]): block
+            for block in [genesis, *blocks]
+        }
+        for no_hash in NO_HASHES:
+            answers[json.dumps(["eth_getBlockByHash", no_hash, False])] = None
+            answers[json.dumps(["eth_getTransactionByHash", no_hash])] = None
+        for exchange in self.all:
+            sent = exchange.sent
+            answers.pop(json.dumps([sent["method"], *sent.get("params", [])]), None)
+        folder = os.path.join(self.folder, "recordings")
+        os.mkdir(folder)
+        os.symlink(self.root, os.path.join(folder, "suite"))
+        with open(os.path.join(folder, "blocks.json"), "w") as file:
+            json.dump(answers, file)
+        return folder
+
+    def pinned_there(self):
+        proxy = self.serve(self.node, block="latest", folder=os.path.join(self.folder, "cache"))
+        self.assertEqual(proxy.pinned[1], 0x36)
+        return proxy
+
+    def check_answer(self, exchange, answer):
+        if exchange.method in REFUSED:
+            self.assertEqual(answer["error"]["code"], -32601)
+        elif exchange.name in DIFFERENT:
+            self.assertFalse(exchange.passes(answer), "it is as in the suite now")
+        else:
+            self.assertTrue(exchange.passes(answer), "%r, not %r" % (answer, exchange.wanted))
+
+    def check_asked(self, exchange, asked):
+        again = exchange.asks_again()
+        if again:
+            self.assertGreater(asked, 0, "it is served from the cache now")
+        elif again is False:
+            self.assertEqual(asked, 0, "it was asked for again: %s" % self.node.last()["body"])
+
+    def one_by_one(self, proxy, stage):
+        asked_again = 0
+        for exchange in self.all:
+            with self.subTest(exchange.name, stage=stage):
+                before = self.node.counters()["items"]
+                self.check_answer(exchange, proxy.post(exchange.sent).json)
+                asked = self.node.counters()["items"] - before
+                asked_again += asked > 0
+                if stage != "cold":
+                    self.check_asked(exchange, asked)
+        return asked_again
+
+    def test_cold_and_warm_and_from_disk(self):
+        proxy = self.pinned_there()
+        self.one_by_one(proxy, "cold")
+        asked = self.one_by_one(proxy, "warm")
+        proxy.stop()
+        self.one_by_one(self.pinned_there(), "from disk")
+        refused = sum(exchange.method in REFUSED for exchange in self.all)
+        print("%d exchanges: %d refused here, %d different, %d asked for again"
+              % (len(self.all), refused, len(DIFFERENT), asked))
+
+    def test_all_in_one_batch(self):
+        proxy = self.pinned_there()
+        for _ in range(2):
+            answers = proxy.post([exchange.sent for exchange in self.all]).json
+            self.assertEqual(len(answers), len(self.all))
+            for exchange, answer in zip(self.all, answers):
+                with self.subTest(exchange.name):
+                    self.assertEqual(answer["id"], exchange.sent["id"])
+                    self.check_answer(exchange, answer)
+
+    def test_the_tables_name_what_there_is(self):
+        names = {exchange.name for exchange in self.all} | {e.method for e in self.all}
+        for table in (REFUSED, DIFFERENT, ASKED_AGAIN, EXECUTION):
+            self.assertEqual([entry for entry in table if entry not in names], [])
+
+
+if __name__ == "__main__":
+    unittest.main()
