@@ -293,8 +293,9 @@ class OneHead(FollowTest):
         quiet = node.counters()
         node.control(advance=1)
         self.pass_time(4)
-        self.assertEqual(node.counters()["items"], quiet["items"])
-        self.assertEqual(node.counters()["connections"] - quiet["connections"], 2)  # ours
+        now = node.counters()
+        self.assertEqual(now["items"], quiet["items"])
+        self.assertEqual(now["connections"] - quiet["connections"], 2)  # ours
 
     def test_final_facts_need_no_head(self):
         """A read that names a final block asks the upstream nothing once it is known, however
