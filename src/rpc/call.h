@@ -92,6 +92,8 @@ struct call {
 /* What a call needs of its surroundings. */
 const struct chain *call_chain(const struct call *call);
 bool call_follows(const struct call *call);
+/* Whether other calls of the same HTTP body are to agree with it. */
+bool call_has_company(const struct call *call);
 /*
  * What a tag means in this HTTP body (any but "pending"). HIT: call_tag may be called.
  * PENDING: it is being asked for; the step (or begin function) that this was called from

@@ -35,6 +35,11 @@ bool call_follows(const struct call *call)
 	return call->request->pool->heads != NULL;
 }
 
+bool call_has_company(const struct call *call)
+{
+	return call->request->n > 1;
+}
+
 static void told(struct heads_wait *wait, enum block_tag tag, struct heads_seen *seen,
 		 const struct fork_answer *answer);
 

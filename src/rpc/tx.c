@@ -36,6 +36,20 @@ static bool is_known_absent(struct call *call)
 	return use_reply(call, absent);
 }
 
+/* Which block a transaction is in is asked between two reads of the head, if the other calls of
+ * the body are answered under that: HIT; PENDING, FAILED: as call_need_head. */
+static enum lookup tie_to_head(struct call *call)
+{
+	if (!call_follows(call) || !call_has_company(call))
+		return HIT;
+	enum lookup found = call_need_head(call, TAG_LATEST);
+	if (found == HIT) {
+		call->guarded = true;
+		call->guard = call_head(call)->block.at;
+	}
+	return found;
+}
+
 static enum lookup step_tx(struct call *call)
 {
 	uint32_t hash_at = 0;
@@ -52,7 +66,8 @@ static enum lookup step_tx(struct call *call)
 		 * were just sent, and nobody can have asked for those before. */
 		if (stack_is_offline(call_view(call)))
 			return call_text(call, SPAN("null"));
-		return ask(call, hash_at);
+		found = tie_to_head(call);
+		return found == HIT ? ask(call, hash_at) : found;
 	}
 	if (call_is_above(call, call->reply.block_number))
 		return call_above_head(call);
@@ -127,6 +142,9 @@ static enum lookup step_tx_of(struct call *call)
 		return use_tx(call, call->reply.json);
 	if (stack_is_offline(call_view(call)))
 		return call_offline_miss(call, NULL);
+	found = tie_to_head(call);
+	if (found != HIT)
+		return found;
 	buf_clear(scratch);
 	buf_char(scratch, '[');
 	put_hash(scratch, &call->params.hash);
