@@ -271,6 +271,14 @@ static enum err bad(struct failure *failure, const char *why)
 	return ERR_BAD_ANSWER;
 }
 
+/* No answer: of a block that may have been reorganised away, that it is not there any more. */
+static enum err nothing(const struct fork_question *question, struct failure *failure)
+{
+	failure_set(failure, question->block.by_hash ? VERDICT_LACKS : VERDICT_BAD,
+		    ERR_BAD_ANSWER, "null");
+	return ERR_BAD_ANSWER;
+}
+
 static enum err read_number(struct span result, size_t bits, struct eth_bytes32 *out,
 			    struct failure *failure)
 {
@@ -322,7 +330,7 @@ enum err answer_value(const struct fork_question *question, struct span result,
 		return read_code_bytes(result, &out->blob, failure);
 	case FORK_CALL:
 		if (json_type(result) == JSON_NULL && !question->null_allowed)
-			return bad(failure, "the answer is null");
+			return nothing(question, failure);
 		out->blob = blob_copy(result.ptr, result.len);
 		return out->blob ? OK : ERR_NOMEM;
 	}

@@ -296,6 +296,13 @@ static enum lookup reply_done(struct call *call)
 	return reply_is_above(call) ? call_above_head(call) : use_result(call);
 }
 
+/* null about a block that the head says is there: no such thing in it, or no such block. */
+static bool is_doubtful(const struct call *call)
+{
+	return call_follows(call) && call->hash_known && !call->block.final &&
+	       json_type(call->reply.json) == JSON_NULL;
+}
+
 void on_reply(void *cookie, const struct fork_answer *answer)
 {
 	struct call *call = cookie;
@@ -307,6 +314,8 @@ void on_reply(void *cookie, const struct fork_answer *answer)
 	} else {
 		call->reply.blob = call->reply.blob_ref = blob_get(answer->blob);
 		call->reply.json = blob_span(answer->blob);
+		if (is_doubtful(call))
+			call_suspect_head(call);
 		reply_done(call);
 	}
 	call_resume(call);

@@ -125,6 +125,7 @@ class Client:
             ("eth_getBlockReceipts", below),
             ("eth_getBlockTransactionCountByNumber", below),
             ("eth_getTransactionByBlockNumberAndIndex", below, "0x0"),
+            ("eth_getTransactionByBlockNumberAndIndex", "latest", "0x0"),
         ]
         for transaction in self.transactions[-2:]:
             calls.append((pick.choice(sorted(BY_TRANSACTION)), transaction))
