@@ -90,6 +90,13 @@ static uint64_t hash_question(const struct flights *flights, const struct fork_q
 	return q->kind == FORK_SLOT ? mix(hash, q->slot.bytes, sizeof q->slot.bytes) : hash;
 }
 
+/* Between two reads of the same hash, or both without. */
+static bool same_guard(const struct fork_question *a, const struct fork_question *b)
+{
+	return a->guarded == b->guarded &&
+	       (!a->guarded || eth_bytes32_equal(&a->block.hash, &b->block.hash));
+}
+
 static bool same_question(const struct fork_question *a, const struct fork_question *b)
 {
 	if (a->kind != b->kind)
@@ -99,7 +106,7 @@ static bool same_question(const struct fork_question *a, const struct fork_quest
 		       span_equal(a->tag, b->tag) &&
 		       (a->tag.len || span_equal(a->params, b->params)) &&
 		       a->null_allowed == b->null_allowed && a->computed == b->computed &&
-		       a->guarded == b->guarded;
+		       same_guard(a, b);
 	return a->block.number == b->block.number && a->block.by_hash == b->block.by_hash &&
 	       eth_bytes32_equal(&a->block.hash, &b->block.hash) &&
 	       memcmp(&a->address, &b->address, sizeof a->address) == 0 &&
