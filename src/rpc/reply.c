@@ -349,6 +349,18 @@ static bool tx_count(const struct call *call, uint64_t *count)
 	return known;
 }
 
+/* null is an answer, unless the block that is kept here says that there is such a transaction:
+ * then that node does not have the block. */
+static bool may_be_null(const struct call *call)
+{
+	uint64_t count;
+
+	if ((call->method->flags & NULL_OK) == 0)
+		return false;
+	return call->method->keep != KEEP_TX_AT || !tx_count(call, &count) ||
+	       call->params.index >= count;
+}
+
 static struct keep keep_of(const struct call *call, uint32_t hash_at)
 {
 	const struct method *m = call->method;
@@ -399,6 +411,7 @@ enum lookup ask(struct call *call, uint32_t hash_at)
 {
 	const struct method *m = call->method;
 	const struct keep keep = keep_of(call, hash_at);
+	const bool null_ok = may_be_null(call);
 	struct buf *params = call_scratch(call);
 	/* Not final: ask for exactly this block. The key's parameters are that. */
 	bool twin = m->by_hash != NULL && call->hash_known && call->block.at.by_hash;
@@ -408,7 +421,7 @@ enum lookup ask(struct call *call, uint32_t hash_at)
 		return compose_failed(call, err);
 	guard(call, twin);
 	return fetch(call, &keep, span_of(twin ? m->by_hash : m->name), buf_as_span(params),
-		     (m->flags & NULL_OK) != 0, on_reply);
+		     null_ok, on_reply);
 }
 
 bool use_reply(struct call *call, struct span key)
