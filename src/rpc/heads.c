@@ -95,7 +95,8 @@ static bool is_held(struct heads *heads, const struct head *head, uint64_t now_u
 	}
 	if (heads->lower_since_us == 0)
 		heads->lower_since_us = now_us;
-	if (now_us - heads->lower_since_us < HEADS_HELD_US)
+	/* Another worker may have asked a little earlier and be heard a little later. */
+	if (now_us < heads->lower_since_us + HEADS_HELD_US)
 		return true;
 	log_warn("the chain's head has gone back", LOG_U("from", old->block.at.number),
 		 LOG_U("to", head->block.at.number));
