@@ -14,6 +14,7 @@ from harness import ForkcacheTest, http_post, read_reply, request
 BLOCKS = 300  # enough for the deepest reading below the deepest reorganisation
 FINAL = 100  # a block far below `finalized`
 DEEPEST = 40
+JOINED = "forkcache_fork_joined_total"
 NOT_CANONICAL = "hash is not currently canonical"
 # How nodes differ in what they say of blocks that are not final.
 WAYS = (
@@ -273,17 +274,23 @@ class OneHead(FollowTest):
                 readers.wait_head(self.head_of(node)[1])
 
     def test_it_is_asked_for_once_for_all(self):
-        """A hundred clients after a second of silence."""
+        """A hundred clients after a second of silence, while the answer is held back."""
         for workers in (1, 2):
             node, proxy = self.pair(more=("--workers", workers),
                                     folder="%s/%d" % (self.folder, workers))
             proxy.rpc("eth_blockNumber")
             node.control(advance=1, reset_counters=True)
+            joined = proxy.metrics()[JOINED]
+            node.hold()
             connections = [socket.create_connection((proxy.host, proxy.port)) for _ in range(100)]
             with proxy.paused():
                 for connection in connections:
                     connection.sendall(http_post(request("eth_blockNumber")))
                 self.pass_time(3)
+            # Each worker asks once; who comes second joins.
+            proxy.wait_until(lambda metrics: metrics[JOINED] - joined >= workers - 1)
+            node.wait(held=1)
+            node.release()
             answers = [read_reply(connection).json["result"] for connection in connections]
             for connection in connections:
                 connection.close()
