@@ -5,6 +5,8 @@
 #include <xxhash.h>
 #include <zstd.h>
 
+#define ACCOUNT_ALL (ACCOUNT_BALANCE | ACCOUNT_NONCE | ACCOUNT_CODE_HASH | ACCOUNT_STORAGE_ROOT)
+
 /* Level 1: the writer compresses at several 100 MB/s, and JSON shrinks to a fifth already. */
 #define ZSTD_LEVEL 1
 
@@ -74,6 +76,9 @@ bool record_key_open(struct span key, uint64_t *id, struct eth_address *address,
 	unsigned char be[8] = {0};
 	if (n > 8 || key.len < head || key.len > head + 32)
 		return false;
+	/* the id and the slot were written without leading zeros */
+	if ((n > 0 && at[1] == 0) || (key.len > head && at[head] == 0))
+		return false;
 	memcpy(be + 8 - n, at + 1, n);
 	*id = be64_get(be);
 	memcpy(address->bytes, at + 1 + n, sizeof address->bytes);
@@ -94,10 +99,14 @@ void record_key_coderef(struct record_key *key, const struct eth_bytes32 *code_h
 
 bool record_coderef_account(struct span coderef, struct span *account_key)
 {
+	struct eth_address address;
+	struct eth_bytes32 slot;
+	uint64_t id;
 	if (coderef.len < 32 + 1 + 20)
 		return false;
 	*account_key = (struct span){coderef.ptr + 32, coderef.len - 32};
-	return account_key->len == 1 + (size_t)(unsigned char)account_key->ptr[0] + 20;
+	return record_key_open(*account_key, &id, &address, &slot) &&
+	       account_key->len == 1 + (size_t)(unsigned char)account_key->ptr[0] + 20;
 }
 
 void record_key_part(struct record_key *key, const struct eth_bytes32 *digest, unsigned part)
@@ -154,6 +163,8 @@ bool record_slot_decode(uint64_t key_hash, struct span in, struct eth_bytes32 *v
 	if (in.len > RECORD_SLOT_MAX || !sealed(key_hash, in))
 		return false;
 	size_t n = in.len - 4;
+	if (n > 0 && in.ptr[4] == 0)
+		return false;
 	memset(value->bytes, 0, 32 - n);
 	memcpy(value->bytes + 32 - n, in.ptr + 4, n);
 	return true;
@@ -183,7 +194,7 @@ static bool take_trimmed(struct span *in, unsigned char *be, size_t max)
 	if (!take(in, &n, 1) || n > max)
 		return false;
 	memset(be, 0, max);
-	return take(in, be + max - n, n);
+	return take(in, be + max - n, n) && (n == 0 || be[max - n] != 0);
 }
 
 static bool take_u64(struct span *in, uint64_t *out)
@@ -223,7 +234,7 @@ bool record_account_decode(uint64_t key_hash, struct span in, struct account_fie
 	if (!sealed(key_hash, in))
 		return false;
 	in = (struct span){in.ptr + 4, in.len - 4};
-	if (!take(&in, &mask, 1))
+	if (!take(&in, &mask, 1) || mask & ~ACCOUNT_ALL)
 		return false;
 	*fields = (struct account_fields){.mask = mask};
 	if (mask & ACCOUNT_NONCE) {
@@ -274,7 +285,7 @@ bool record_block_decode(uint64_t key_hash, struct span in, uint64_t *id,
 		     take(&in, header->state_root.bytes, 32) &&
 		     take(&in, header->base_fee.bytes, 32);
 	header->has = whole ? has : 0;
-	return whole;
+	return whole && !(has & ~(HEADER_BASE_FEE | HEADER_EXCESS_BLOB_GAS));
 }
 
 size_t record_hash_encode(uint64_t key_hash, const struct eth_bytes32 *hash, unsigned char *out)
@@ -411,7 +422,10 @@ bool record_image_open(uint64_t key_hash, struct span image, struct record_image
 	out->stored = (struct span){out->request.ptr + request_len, be32_get(image.ptr + 13)};
 	if (out->body_len > RECORD_BODY_MAX)
 		return false;
-	return out->compressed || (image.ptr[4] == 0 && out->stored.len == out->body_len);
+	/* only what is long, and shrinks, is compressed */
+	if (out->compressed)
+		return out->body_len > RECORD_COMPRESS_AT && out->stored.len < out->body_len;
+	return image.ptr[4] == 0 && out->stored.len == out->body_len;
 }
 
 struct blob *record_image_body(struct record_codec *codec, const struct record_image *image)

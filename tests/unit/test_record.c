@@ -2,6 +2,7 @@
 #include "unit.h"
 #include "cache/record.h"
 #include "store_fixture.h"
+#include <xxhash.h>
 
 static const uint64_t hash = 0x1234567890abcdef;
 
@@ -83,6 +84,46 @@ static void headers_bindings_and_numbers(void **state)
 	assert_false(record_u64_decode(hash, span(out, n), &number));
 }
 
+/* The value with the checksum that belongs to it. */
+static struct span sealed(unsigned char *value, size_t n)
+{
+	uint32_t check = (uint32_t)XXH3_64bits_withSeed(value + 4, n - 4, hash);
+	memcpy(value, &check, sizeof check);
+	return span(value, n);
+}
+
+/* One record has one form: a checksum alone does not make a value one of ours. */
+static void only_what_encoding_writes_is_decoded(void **state)
+{
+	(void)state;
+	struct eth_bytes32 word;
+	struct account_fields account;
+	struct block_header header = fixture_header(17);
+	struct record_image image;
+	uint64_t id;
+	unsigned char slot[] = {0, 0, 0, 0, 1, 2};
+	assert_true(record_slot_decode(hash, sealed(slot, 6), &word));
+	slot[4] = 0;
+	assert_false(record_slot_decode(hash, sealed(slot, 6), &word));
+	unsigned char fields[] = {0, 0, 0, 0, ACCOUNT_NONCE, 2, 1, 2};
+	assert_true(record_account_decode(hash, sealed(fields, 8), &account));
+	fields[6] = 0;
+	assert_false(record_account_decode(hash, sealed(fields, 8), &account));
+	fields[4] = 16;
+	assert_false(record_account_decode(hash, sealed(fields, 5), &account));
+	unsigned char block[RECORD_BLOCK_BYTES];
+	record_block_encode(hash, 1, &header, block);
+	block[4 + 6 * 8] = 3;
+	assert_true(record_block_decode(hash, sealed(block, sizeof block), &id, &header));
+	block[4 + 6 * 8] = 4;
+	assert_false(record_block_decode(hash, sealed(block, sizeof block), &id, &header));
+	/* a body that is too short to have been compressed */
+	unsigned char frame[RECORD_IMAGE_HEAD + 1] = {[4] = 1, [11] = 4, [12] = 1, [16] = 1};
+	assert_true(record_image_open(hash, sealed(frame, sizeof frame), &image));
+	frame[12] = 0;
+	assert_false(record_image_open(hash, sealed(frame, sizeof frame), &image));
+}
+
 static int compare(const struct record_key *a, const struct record_key *b)
 {
 	size_t n = a->len < b->len ? a->len : b->len;
@@ -137,6 +178,27 @@ static void code_references_name_their_account(void **state)
 	assert_memory_equal(got.ptr, account.bytes, account.len);
 	assert_false(record_coderef_account(span(ref.bytes, ref.len - 1), &got));
 	assert_false(record_coderef_account(span(ref.bytes, 32), &got));
+	ref.bytes[33] = 0; /* ids have no leading zeros */
+	assert_false(record_coderef_account(span(ref.bytes, ref.len), &got));
+	unsigned char nine[32 + 1 + 9 + 20];
+	memset(nine, 9, sizeof nine); /* and at most 8 bytes */
+	assert_false(record_coderef_account(span(nine, sizeof nine), &got));
+}
+
+static void keys_open_into_their_parts(void **state)
+{
+	(void)state;
+	struct record_key key;
+	struct eth_address address = fixture_address(1), address_got;
+	struct eth_bytes32 slot = {{[30] = 1}}, slot_got;
+	uint64_t id;
+	record_key_slot(&key, 70000, &address, &slot);
+	assert_true(record_key_open(span(key.bytes, key.len), &id, &address_got, &slot_got));
+	assert_int_equal(id, 70000);
+	assert_memory_equal(&address, &address_got, sizeof address);
+	assert_true(eth_bytes32_equal(&slot, &slot_got));
+	key.bytes[key.len - 2] = 0;
+	assert_false(record_key_open(span(key.bytes, key.len), &id, &address_got, &slot_got));
 }
 
 /* Builds, opens, damages each byte. */
@@ -206,8 +268,10 @@ int main(void)
 		cmocka_unit_test(slots_are_trimmed_and_checked),
 		cmocka_unit_test(accounts_keep_what_is_known),
 		cmocka_unit_test(headers_bindings_and_numbers),
+		cmocka_unit_test(only_what_encoding_writes_is_decoded),
 		cmocka_unit_test(keys_differ_and_sort_by_block),
 		cmocka_unit_test(code_references_name_their_account),
+		cmocka_unit_test(keys_open_into_their_parts),
 		cmocka_unit_test(images_of_every_size),
 		cmocka_unit_test(images_are_bounded),
 	};
