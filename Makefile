@@ -70,8 +70,10 @@ UNIT := $(UNIT_SRC:%.c=$(B)/%)
 TORTURE := $(TORTURE_SRC:%.c=$(B)/%)
 CRASH := $(CRASH_SRC:%.c=$(B)/%)
 CORPUS := $(CORPUS_SRC:%.c=$(B)/%)
-FUZZ := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
-# A test that includes fake_x.h, directly or not, gets mocks/fake_x.c in the place of what it
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ := $(FUZZ_SRC:%.c=$(B)/%)
+REPLAY := $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(B)/tests/fuzz/replay_%)
+# A test, or a fuzz target, that includes fake_x.h, directly or not, gets mocks/fake_x.c in the place of what it
 # fakes: fakes are linked before the archive. The compiler's dependency file knows.
 FAKE_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard mocks/fake_*.c))
 fakes_of = $(patsubst %.h,$(B)/obj/%.o,$(shell grep -o 'mocks/fake_[a-z_]*\.h' $(1:.o=.d) | sort -u))
@@ -130,8 +132,12 @@ $(B)/tests/torture/%: LINK += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--w
 $(B)/tests/%: $(B)/obj/tests/%.o $(FAKE_OBJ) $(CORE)
 	$(call link,$< $(call fakes_of,$<) $(CORE) -lcmocka -lhttp_parser)
 
-$(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(CORE)
-	$(call link,$^ -fsanitize=fuzzer -lhttp_parser)
+$(B)/tests/fuzz/fuzz_%: $(B)/obj/tests/fuzz/fuzz_%.o $(FAKE_OBJ) $(CORE)
+	$(call link,$< $(call fakes_of,$<) $(CORE) -fsanitize=fuzzer -lcmocka -lhttp_parser)
+
+# The same with a main of its own, for any compiler.
+$(B)/tests/fuzz/replay_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/replay.o $(FAKE_OBJ) $(CORE)
+	$(call link,$< $(B)/obj/tests/fuzz/replay.o $(call fakes_of,$<) $(CORE) -lcmocka -lhttp_parser)
 
 # Objects of tests are kept, or each `make` would compile them again.
 .SECONDARY:
@@ -154,6 +160,7 @@ test: packages ## install what is missing, build, and run all tests
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)$(MAKE) --no-print-directory check-unit
 	$(Q)$(MAKE) --no-print-directory check-corpus
+	$(Q)$(MAKE) --no-print-directory check-fuzz-corpus
 	$(Q)$(MAKE) --no-print-directory check-torture
 	$(Q)$(MAKE) --no-print-directory check-crash
 	$(Q)$(MAKE) --no-print-directory check-script
@@ -186,25 +193,32 @@ check-client: $(PROGRAMS) ## real anvil, Hardhat, viem and ethers in front of fo
 	$(Q)$(if $(wildcard tests/client/run.sh),BUILD=$(abspath $(B)) tests/client/run.sh,echo "tests/client/run.sh is not here: skipped")
 
 .PHONY: check-asan
-check-asan: ## unit, corpus and script tests under the address and undefined sanitizers
-	$(Q)$(MAKE) --no-print-directory VARIANT=asan check-unit check-corpus check-torture check-script
+check-asan: ## unit, corpus, fuzz corpus, torture and script tests under the address and undefined sanitizers
+	$(Q)$(MAKE) --no-print-directory VARIANT=asan check-unit check-corpus check-fuzz-corpus \
+		check-torture check-script
 
 # Two workers: threads that share a cache.
 .PHONY: check-tsan
 check-tsan: ## unit and script tests under the thread sanitizer
 	$(Q)FORKCACHE_WORKERS=2 $(MAKE) --no-print-directory VARIANT=tsan check-unit check-script
 
-# What was found stays below build/fuzz, and is where the next run begins.
+.PHONY: check-fuzz-corpus
+check-fuzz-corpus: $(REPLAY) ## what fuzzers have found and begin with, once (tests/fuzz/corpus/)
+	@set -e; for t in $(REPLAY); do name=$${t##*/replay_}; $(RUN_UNDER) $$t tests/fuzz/corpus/$$name; done
+
+# What was found stays below build/fuzz, and is where the next run begins;
+# an input that breaks something is written there as x-crash-*.
 FUZZ_SECONDS ?= 30
 .PHONY: check-fuzz
-check-fuzz: ## libFuzzer on the parsers, FUZZ_SECONDS=30 each
+check-fuzz: ## libFuzzer on each of tests/fuzz/, FUZZ_SECONDS=30 each; FUZZ_ONLY=json for one
 	$(Q)$(MAKE) --no-print-directory VARIANT=fuzz fuzz-all
 
 .PHONY: fuzz-all
-fuzz-all: $(FUZZ)
-	@set -e; for t in $(FUZZ); do echo "== $$t"; mkdir -p $$t.corpus; \
-		$$t -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=1 \
-			-artifact_prefix=$(B)/ $$t.corpus; done
+fuzz-all: $(if $(FUZZ_ONLY),$(B)/tests/fuzz/fuzz_$(FUZZ_ONLY),$(FUZZ))
+	@set -e; for t in $^; do echo "== $$t"; name=$${t##*/fuzz_}; mkdir -p $$t.corpus; \
+		$$t -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=1 -max_len=4096 \
+			$$(test ! -e tests/fuzz/$$name.dict || echo -dict=tests/fuzz/$$name.dict) \
+			-artifact_prefix=$(B)/$$name- $$t.corpus tests/fuzz/corpus/$$name; done
 
 VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite
 # Under valgrind threads take turns: the test that wants them to meet is left to the sanitizers.

@@ -58,6 +58,7 @@ struct reading {
 	bool known_method;
 	bool ambiguous_keep_alive; /* HTTP/1.0 with both close and keep-alive */
 	bool keep_alive;
+	bool upgrade; /* theirs */
 	size_t consumed;
 	size_t method_len, target_len, body_len;
 	char method[HTTP_ORACLE_MAX], target[HTTP_ORACLE_MAX], body[HTTP_ORACLE_MAX];
@@ -140,6 +141,7 @@ static inline int on_complete(http_parser *parser)
 
 	r->progress = HTTP_DONE;
 	r->keep_alive = http_should_keep_alive(parser);
+	r->upgrade = parser->upgrade;
 	oracle_put(r->method, &r->method_len, name, strlen(name));
 	http_parser_pause(parser, 1);
 	return 0;
@@ -289,6 +291,10 @@ static inline const char *http_disagreement(struct span text, bool *stricter)
 	read_ours(&ours, text);
 	read_theirs(&theirs, text);
 	*stricter = ours.progress != HTTP_DONE && theirs.progress == HTTP_DONE;
+	/* Where it is asked to upgrade, it takes a body whose coding it did not understand for
+	 * the other protocol. */
+	if (theirs.upgrade && has_trailing_tab(text))
+		return NULL;
 	if (ours.progress == HTTP_MORE && theirs.progress == HTTP_DONE)
 		return is_refused_later(text) ? NULL : "we wait, it is done";
 	if (ours.progress == HTTP_BAD && theirs.progress == HTTP_DONE &&

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "rpc/params.h"
+#include <math.h>
 
 static enum err bad(struct err_detail *message, const char *why)
 {
@@ -142,7 +143,8 @@ enum err percent_parse(struct span value, double *out)
 	memcpy(text, value.ptr, value.len);
 	text[value.len] = '\0';
 	*out = strtod(text, &end);
-	return *end == '\0' ? OK : ERR_INVALID;
+	/* 1e999 is a JSON number, and no double. */
+	return *end == '\0' && isfinite(*out) ? OK : ERR_INVALID;
 }
 
 static enum err parse_percents(struct span value, struct err_detail *message)

@@ -44,6 +44,8 @@ static void a_string_has_one_spelling(void **state)
 	canonical_is("\"\\u0022\\u005c\"", "\"\\\"\\\\\"");
 	canonical_is("\"\\\"\\\\\"", "\"\\\"\\\\\"");
 	canonical_is("\"\\ud800\"", "\"\xef\xbf\xbd\"");
+	canonical_is("\"a\x7f\"", "\"a\\u007f\"");
+	canonical_is("\"\\u0061\\u007f\"", "\"a\\u007f\"");
 	/* Two spellings of one control character. */
 	struct buf a, b;
 	buf_init(&a, 64);

@@ -253,6 +253,9 @@ static void counts_and_percentiles(void **state)
 	}
 	refuses("eth_feeHistory", "[1,\"latest\",[\"25\"]]",
 		"invalid argument 2: not a percentile: want a number");
+	/* beyond doubles: it would be written as "inf" */
+	refuses("eth_feeHistory", "[1,\"latest\",[1e999]]",
+		"invalid argument 2: not a percentile: want a number");
 	refuses("eth_feeHistory", "[1,\"latest\",25]",
 		"invalid argument 2: not a list of percentiles");
 }
