@@ -147,6 +147,12 @@ static inline void node_start(enum node_mood mood, fake_fork_answer_fn *answer)
 		fake_fork_refuse_after(1);
 }
 
+/* The pinned block counts as final, as its transactions then do. */
+static inline void node_pin_final(bool final)
+{
+	rig.chain.pin.final = final;
+}
+
 static inline void node_stop(void)
 {
 	teardown(NULL);
