@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "fork/redact.h"
+#include "base/utf8.h"
 #include <stdlib.h>
 
 enum { FIRST_PARTS = 8 };
@@ -104,22 +105,59 @@ void redact_release(struct redact *redact)
 	*redact = (struct redact){0};
 }
 
-static void blank(unsigned char *text, size_t length)
+/* Where in a JSON text we are: what may be written there follows from it. */
+struct cursor {
+	unsigned char *at;
+	bool in_string;
+	bool escaped;	 /* behind a backslash */
+	unsigned digits; /* of \uXXXX, still to come */
+};
+
+/* Moves past a byte; returns one that may stand in its place. */
+static unsigned char pass(struct cursor *cursor)
 {
-	for (size_t i = 0; i < length; i++)
-		if (text[i] != '"' && text[i] != '\\') /* it stays JSON */
-			text[i] = '*';
+	const unsigned char byte = *cursor->at++;
+	if (cursor->digits > 0)
+		return (unsigned char)"a200"[--cursor->digits]; /* all four: an asterisk */
+	if (cursor->escaped) {
+		cursor->escaped = false;
+		cursor->digits = byte == 'u' ? 4 : 0;
+		return byte;
+	}
+	if (byte == '"')
+		cursor->in_string = !cursor->in_string;
+	if (!cursor->in_string || byte == '"')
+		return byte >= '0' && byte <= '9' ? '1' : byte;
+	cursor->escaped = byte == '\\';
+	return cursor->escaped || byte >= 0x80 ? byte : '*';
+}
+
+static void blank(struct cursor *cursor, const unsigned char *end)
+{
+	while (cursor->at < end) {
+		const struct span rest = {(const char *)cursor->at, (size_t)(end - cursor->at)};
+		/* Half of a character cannot be overwritten, but a whole one can. */
+		size_t n = *cursor->at >= 0x80 ? utf8_length(rest) : 0;
+		unsigned char *at = cursor->at;
+		if (n == 0)
+			*at = pass(cursor);
+		for (; n > 0; n--)
+			*cursor->at++ = '*';
+	}
 }
 
 void redact_text(const struct redact *redact, unsigned char *text, size_t length)
 {
+	const unsigned char *end = text + length;
 	for (size_t i = 0; i < redact->n; i++) {
 		const char *part = secret_reveal(redact->parts[i]);
 		const size_t n = secret_length(redact->parts[i]);
-		unsigned char *at = text;
-		while ((at = memmem(at, length - (size_t)(at - text), part, n))) {
-			blank(at, n);
-			at += n;
+		struct cursor cursor = {.at = text};
+		const unsigned char *found;
+		while ((found = memmem(cursor.at, (size_t)(end - cursor.at), part, n))) {
+			while (cursor.at < found)
+				pass(&cursor);
+			blank(&cursor, found + n);
 		}
 	}
 }

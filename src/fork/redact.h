@@ -9,9 +9,10 @@
  * no keys, and would blank innocent words); and the values of the extra headers, whole and
  * word by word ("Bearer KEY").
  *
- * Occurrences are overwritten with asterisks where they stand: the text keeps its length and
- * stays JSON. Forms that a node would have to work for (another percent-encoding, base64)
- * are not looked for.
+ * Occurrences are overwritten where they stand, with asterisks, and with ones where a number
+ * stands: the text keeps its length and stays JSON. Quotes, escapes' backslashes, and what is
+ * no string and no number (a password "true") stay as they are. Forms that a node would have to
+ * work for (another percent-encoding, base64) are not looked for.
  */
 #include "base/err.h"
 #include "base/secret.h"
@@ -30,5 +31,5 @@ struct redact {
 enum err redact_init(struct redact *redact, const struct secret *url,
 		     struct secret *const *headers, size_t headers_n) WARN_UNUSED;
 void redact_release(struct redact *redact);
-/* Overwrites every occurrence in text. */
+/* Overwrites every occurrence in text, a valid JSON value. */
 void redact_text(const struct redact *redact, unsigned char *text, size_t length);
