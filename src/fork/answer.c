@@ -357,25 +357,32 @@ static struct flight **find_run(const struct call *call, const struct eth_addres
 	return call->flights + low;
 }
 
+static void forget_run(struct flight **run, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		run[i]->have = false;
+}
+
 static bool fill_run(struct flight **run, size_t n, struct span values)
 {
 	struct json_iter iter = json_iter(values);
 	struct span value;
 	struct failure ignored;
-	size_t i = 0;
+	size_t length = 0;
 	bool good = true;
-	while (json_next_element(&iter, &value)) {
-		if (i == n)
-			return false;
-		/* The address stands twice, or the value is none: this one is asked again. */
-		if (run[i]->have ||
-		    answer_value(&run[i]->question, value, &run[i]->found, &ignored) != OK)
-			good = run[i]->have = false;
-		else
-			run[i]->have = true;
-		i++;
+	for (; json_next_element(&iter, &value); length++) {
+		if (length >= n)
+			continue;
+		/* What is no value is asked again. */
+		struct flight *flight = run[length];
+		flight->have =
+			answer_value(&flight->question, value, &flight->found, &ignored) == OK;
+		good = good && flight->have;
 	}
-	return good && i == n;
+	/* A list that is longer or shorter than asked proves nothing of its parts. */
+	if (length != n)
+		forget_run(run, n);
+	return good && length == n;
 }
 
 bool answer_values(struct call *call)
@@ -384,7 +391,7 @@ bool answer_values(struct call *call)
 	struct eth_address address;
 	bool good = true;
 	for (size_t i = 0; i < call->flights_n; i++)
-		call->flights[i]->have = false;
+		call->flights[i]->have = call->flights[i]->named = false;
 	if (json_type(call->outcome.result) != JSON_OBJECT)
 		return false;
 	struct json_iter iter = json_iter(call->outcome.result);
@@ -393,16 +400,13 @@ bool answer_values(struct call *call)
 		if (eth_address_parse(key, &address) != OK || json_type(values) != JSON_ARRAY)
 			return false;
 		struct flight **run = find_run(call, &address, &n);
-		/* A list that is longer or shorter than asked proves nothing of its parts. */
-		if (n > 0 && !fill_run(run, n, values)) {
-			good = false;
-			struct json_iter count = json_iter(values);
-			size_t length = 0;
-			while (json_next_element(&count, &key))
-				length++;
-			for (size_t i = 0; length != n && i < n; i++)
-				run[i]->have = false;
-		}
+		if (n == 0)
+			continue;
+		/* Nor does one of an address that stands twice. */
+		if (run[0]->named)
+			forget_run(run, n);
+		good = !run[0]->named && fill_run(run, n, values) && good;
+		run[0]->named = true;
 	}
 	for (size_t i = 0; i < call->flights_n; i++)
 		good = good && call->flights[i]->have;

@@ -56,6 +56,7 @@ struct flight {
 	bool likely;	   /* last_error is likely to be the answer */
 	bool have;	   /* composite answers: value was filled in by this answer */
 	bool unguarded;	   /* asked without the guards that it should have: not to be kept */
+	bool named;	   /* eth_getStorageValues: so with the address, of its first flight */
 	struct failure last;
 	struct blob *last_error;       /* FORK_CALL: the error object that came last; own */
 	struct fork_answer found;      /* of a composite answer, with have */
