@@ -5,6 +5,7 @@
  *  - there is one reply, and it is JSON; to what is no JSON one -32700, to a batch one element
  *    for each call that is no notification, in order, with its id as it stands, a version,
  *    and either a result or an error with a code and a message;
+ *  - a slot, block, transaction, receipt or proof is the one that was asked for;
  *  - a question to the node is in canonical form, of a method that is neither refused nor
  *    local, about no block above the pinned one, and names its block by number or hash, never
  *    by a tag; its key differs from it in nothing but how the block is named;
@@ -126,6 +127,54 @@ static void check_answer(struct span answer, struct span id, const char *code)
 	REQUIRE(json_member(error, "message", &value) && json_type(value) == JSON_STRING);
 }
 
+/* Hex of any width, as one number. */
+static bool same_word(struct span a, struct span b)
+{
+	struct eth_bytes32 one, other;
+
+	return json_string_plain(a, &a) && json_string_plain(b, &b) &&
+	       eth_slot_parse(a, &one) == OK && eth_slot_parse(b, &other) == OK &&
+	       eth_bytes32_equal(&one, &other);
+}
+
+static void check_proof(struct span asked, struct span result)
+{
+	struct json_iter slots = json_iter(asked);
+	struct span list, slot, value;
+
+	REQUIRE(json_member(result, "storageProof", &list));
+	for (unsigned i = 0; json_next_element(&slots, &slot); i++)
+		REQUIRE(json_member(element_at(list, i), "value", &value) &&
+			same_word(value, slot));
+}
+
+/* Slot s holds s, and things have the names that they were asked for by: an answer to another
+ * question would show. */
+static void check_meaning(struct span request, struct span answer)
+{
+	static const struct {
+		const char *method, *member;
+	} rows[] = {{"\"eth_getBlockByNumber\"", "number"},
+		    {"\"eth_getBlockByHash\"", "hash"},
+		    {"\"eth_getTransactionByHash\"", "hash"},
+		    {"\"eth_getTransactionReceipt\"", "transactionHash"}};
+	struct span method, params, result, value, first;
+
+	if (!json_member(answer, "result", &result) || span_is(result, "null") ||
+	    !json_member(request, "method", &method) ||
+	    !json_member(request, "params", &params))
+		return;
+	first = element_at(params, 0);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		if (span_is(method, rows[i].method) && first.len > 4 && first.ptr[1] == '0')
+			REQUIRE(json_member(result, rows[i].member, &value) &&
+				same_word(value, first));
+	if (span_is(method, "\"eth_getStorageAt\""))
+		REQUIRE(result.len == 68 && same_word(result, element_at(params, 1)));
+	if (span_is(method, "\"eth_getProof\""))
+		check_proof(element_at(params, 1), result);
+}
+
 /* Of one element or of a single call; false: it gets no answer. */
 static bool expected(struct span element, struct span *id, const char **code)
 {
@@ -158,8 +207,10 @@ static void check_batch(struct span batch, struct span reply)
 	unsigned answered = 0;
 
 	while (json_next_element(&iter, &element))
-		if (expected(element, &id, &code))
-			check_answer(element_at(reply, answered++), id, code);
+		if (expected(element, &id, &code)) {
+			check_answer(element_at(reply, answered), id, code);
+			check_meaning(element, element_at(reply, answered++));
+		}
 	REQUIRE(answered == 0 ? reply.len == 0 : count(reply) == answered);
 }
 
@@ -174,10 +225,12 @@ static void check_reply(struct span body, struct span reply)
 	if (json_document(body, 64, &value, &at) != OK) {
 		check_answer(reply, SPAN("null"), "-32700");
 	} else if (json_type(value) != JSON_ARRAY) {
-		if (expected(value, &id, &code))
+		if (expected(value, &id, &code)) {
 			check_answer(reply, id, code);
-		else
+			check_meaning(value, reply);
+		} else {
 			REQUIRE(reply.len == 0);
+		}
 	} else if (count(value) == 0) {
 		check_answer(reply, SPAN("null"), "-32600");
 	} else if (count(value) > BATCH_MAX) {
