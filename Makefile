@@ -266,7 +266,7 @@ clean: ## remove build/
 .PHONY: help
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/\1\t\2/p' Makefile | while IFS='	' read -r t what; do \
-		printf '  %-16s %s\n' "$$t" "$$what"; done
+		printf '  %-18s %s\n' "$$t" "$$what"; done
 
 -include $(patsubst %.o,%.d,$(OBJ) $(FAKE_OBJ) $(MOCK_SRC:%.c=$(B)/obj/%.o) $(B)/obj/src/cli/main.o \
 	$(B)/obj/mocks/mock_node/main.o $(patsubst %.c,$(B)/obj/%.d,$(UNIT_SRC) $(CORPUS_SRC) $(TORTURE_SRC) $(CRASH_SRC) \
