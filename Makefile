@@ -73,8 +73,11 @@ CORPUS := $(CORPUS_SRC:%.c=$(B)/%)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ := $(FUZZ_SRC:%.c=$(B)/%)
 REPLAY := $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(B)/tests/fuzz/replay_%)
-# A test, or a fuzz target, that includes fake_x.h, directly or not, gets mocks/fake_x.c in the place of what it
-# fakes: fakes are linked before the archive. The compiler's dependency file knows.
+# Programs from one file each, and what they share.
+BENCH_PARTS := bench/measure.c bench/questions.c
+BENCH := $(patsubst %.c,$(B)/%,$(filter-out $(BENCH_PARTS),$(wildcard bench/*.c)))
+# A test or a fuzz target that includes fake_x.h, directly or not, gets mocks/fake_x.c in the
+# place of what it fakes: fakes are linked before the archive. The compiler's dependency file knows.
 FAKE_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard mocks/fake_*.c))
 fakes_of = $(patsubst %.h,$(B)/obj/%.o,$(shell grep -o 'mocks/fake_[a-z_]*\.h' $(1:.o=.d) | sort -u))
 
@@ -138,6 +141,8 @@ $(B)/tests/fuzz/fuzz_%: $(B)/obj/tests/fuzz/fuzz_%.o $(FAKE_OBJ) $(CORE)
 # The same with a main of its own, for any compiler.
 $(B)/tests/fuzz/replay_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/replay.o $(FAKE_OBJ) $(CORE)
 	$(call link,$< $(B)/obj/tests/fuzz/replay.o $(call fakes_of,$<) $(CORE) -lcmocka -lhttp_parser)
+$(B)/bench/%: $(B)/obj/bench/%.o $(BENCH_PARTS:%.c=$(B)/obj/%.o) $(CORE)
+	$(call link,$^)
 
 # Objects of tests are kept, or each `make` would compile them again.
 .SECONDARY:
@@ -165,6 +170,7 @@ test: packages ## install what is missing, build, and run all tests
 	$(Q)$(MAKE) --no-print-directory check-crash
 	$(Q)$(MAKE) --no-print-directory check-script
 	$(Q)$(MAKE) --no-print-directory check-client
+	$(Q)$(MAKE) --no-print-directory bench-smoke
 
 run_all = @set -e; for t in $1; do echo "== $$t"; $(RUN_UNDER) $$t; done
 
@@ -230,6 +236,23 @@ check-valgrind: $(VALGRIND_UNIT) $(PROGRAMS) ## unit and script tests under valg
 	$(Q)BUILD=$(B) PYTHONPATH=tests/script scripts/under-valgrind.sh \
 		python3 -m unittest -v test_coalesce test_offline test_readme test_restart
 
+# ---- measuring ----
+
+RUN_BENCH = BUILD=$(abspath $(B)) CC='$(CC)' python3 bench/bench.py
+
+.PHONY: bench
+bench: $(PROGRAMS) $(BENCH) ## measure side by side: BENCH_ROUNDS=9 BENCH_ONLY=single,batch (bench/bench.py)
+	$(Q)$(RUN_BENCH)
+
+.PHONY: bench-smoke
+bench-smoke: $(PROGRAMS) $(BENCH) ## whether every measurement runs, in seconds; the numbers mean nothing
+	$(Q)$(RUN_BENCH) --smoke
+
+.PHONY: bench-page
+bench-page: ## docs/performance.md from the last `make bench`
+	python3 bench/report.py $(B)/bench.json > $(B)/performance.md
+	mv $(B)/performance.md docs/performance.md
+
 # ---- the house ----
 
 SOURCES = $(shell git ls-files '*.c' '*.h')
@@ -270,4 +293,4 @@ help: ## this list
 
 -include $(patsubst %.o,%.d,$(OBJ) $(FAKE_OBJ) $(MOCK_SRC:%.c=$(B)/obj/%.o) $(B)/obj/src/cli/main.o \
 	$(B)/obj/mocks/mock_node/main.o $(patsubst %.c,$(B)/obj/%.d,$(UNIT_SRC) $(CORPUS_SRC) $(TORTURE_SRC) $(CRASH_SRC) \
-	$(wildcard tests/fuzz/*.c)))
+	$(wildcard bench/*.c) 	$(wildcard tests/fuzz/*.c)))

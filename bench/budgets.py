@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+"""What may be used, and whether that was kept: one row for each budget.
+
+A row has the measured value, its limit, and for a limit that is relative to a floor the floor, the
+ratio and its limit. The verdict is "within", "over" or "not measured"; for the last two "why" gives
+the reason, from what the same run measured.
+"""
+
+import statistics
+
+
+def dig(results, path):
+    """results["a"]["b"] for "a.b"; None where it was not measured."""
+    for name in path.split("."):
+        if not isinstance(results, dict) or name not in results:
+            return None
+        results = results[name]
+    return results
+
+
+def paired_ratio(group, side, floor):
+    """The median over rounds of the ratio within one round: both sides of a round had the same
+    machine."""
+    pairs = zip(group[side]["server_cpu_us_rounds"], group[floor]["server_cpu_us_rounds"])
+    return statistics.median(ours / theirs for ours, theirs in pairs)
+
+
+# ---- reasons ----
+
+
+def why_single(results, row):
+    lookup = dig(results, "memory.stack_ns")
+    return ("%.2f us of a request are spent above what reading and writing costs%s: HTTP is framed, JSON is "
+            "scanned, parameters are checked, the answer is written. The system calls are the "
+            "floor's; only less work between them changes it."
+            % (row["value"] - row["floor"],
+               ", of which a lookup among 100,000 is %d ns" % lookup if lookup else ""))
+
+
+def why_batch(results, row):
+    lookup = dig(results, "memory.batched_ns")
+    shape = results["batch"]["forkcache"]
+    return ("a call costs %d ns above the floor, of which the limit would allow %d%s. The rest is the text "
+            "of each call: %d bytes are scanned, parsed and checked, %d are written. A path that "
+            "does less for the methods that read one fact would change it."
+            % (10 * (row["value"] - row["floor"]), 10 * (row["limit"] - row["floor"]),
+               "; the lookup is %d ns of it" % lookup if lookup else "",
+               shape["request_bytes"] / 100, shape["reply_bytes"] / 100))
+
+
+def why_hit(results, row):
+    memory = results["memory"]
+    return ("a hit reads two places, the second known from the first: the index, then the cell. On this "
+            "machine one such read among as many bytes takes %d ns when the one before has to be "
+            "through, %d ns when many overlap. Fetching ahead changes it, as batches do: %d ns a "
+            "hit through the stack, keys built and all."
+            % (memory["chased_ns"], memory["line_ns"], memory["batched_ns"]))
+
+
+def why_disk(_, row):
+    return ("%d ns of a hit are spent above mdb_get: on the key, the checksum and the record of use."
+            % (row["value"] - row["floor"]))
+
+
+def why_cold(results, _):
+    cold = results["cold"]
+    return ("the %d questions did not arrive together, and left in %d requests. The load generator and "
+            "the upstream share a core here." % (cold["reads"], cold["upstream_requests"]))
+
+
+def why_start(results, _):
+    start = results["start"]
+    return ("%d MB of files, none of them in memory before, and %d MB of what they hold is read at start."
+            % ((start["file_bytes"] + start["use_bytes"]) / 1e6, start["resident_mb"]))
+
+
+def why_bytes(*_):
+    return "the layout fixes it (src/cache/cells.h, src/cache/record.h)."
+
+
+# ---- rows ----
+
+
+def row(name, unit, value, limit, why=None):
+    return {"name": name, "unit": unit, "value": value, "limit": limit, "floor": None,
+            "ratio": None, "ratio_limit": None, "why": why}
+
+
+def beside(name, unit, value, floor, ratio, ratio_limit, why):
+    limit = None if floor is None else floor * ratio_limit
+    return dict(row(name, unit, value, limit, why), floor=floor, ratio=ratio,
+                ratio_limit=ratio_limit)
+
+
+def beside_server(results, name, group, peer, ratio_limit, why):
+    """CPU for a request beside another server's."""
+    value = dig(results, group + ".forkcache.server_cpu_us")
+    floor = dig(results, "%s.%s.server_cpu_us" % (group, peer))
+    ratio = None if floor is None else paired_ratio(results[group], "forkcache", peer)
+    absent = dig(results, "%s.%s.skipped" % (group, peer))
+    return beside(name, "us CPU", value, floor, ratio, ratio_limit, absent or why)
+
+
+def measured(results):
+    disk, bare = dig(results, "disk.store_ns"), dig(results, "disk.bare_ns")
+    cold_ms = dig(results, "cold.ms")
+    return [
+        beside_server(results, "one cached read, beside a server that parses nothing", "single",
+                      "floor", 1.10, why_single),
+        beside_server(results, "one cached read, beside nginx return", "single", "nginx_return",
+                      1.00, why_single),
+        beside_server(results, "batch of 100, beside a server that parses nothing", "batch",
+                      "floor", 3.00, why_batch),
+        row("memory hit, key ready", "ns", dig(results, "memory.streamed_ns"), 60, why_hit),
+        row("memory hit, key built just before", "ns", dig(results, "memory.built_net_ns"), 60,
+            why_hit),
+        beside("disk hit, beside a bare mdb_get", "ns", disk, bare, disk / bare if disk else None,
+               1.30, why_disk),
+        row("1,000 cold reads at once, in round trips", "", cold_ms / results["cold"]["upstream_ms"]
+            if cold_ms else None, 3, why_cold),
+        row("the same, in upstream requests", "", dig(results, "cold.upstream_requests"), 8,
+            why_cold),
+        row("start", "ms", dig(results, "start.ms"), 100, why_start),
+        row("resident before the first read", "MB", dig(results, "start.resident_mb"), 100,
+            why_start),
+        row("memory for a cached slot", "bytes", dig(results, "memory.full_cell_bytes"), 128,
+            why_bytes),
+        row("disk for a record", "bytes", dig(results, "start.record_bytes"), 170, why_bytes),
+    ]
+
+
+def verdict(one):
+    relative = one["ratio_limit"] is not None
+    value, limit = (one["ratio"], one["ratio_limit"]) if relative else (one["value"], one["limit"])
+    if value is None:
+        return "not measured"
+    return "within" if value <= limit else "over"
+
+
+# Budgets of another kind: who keeps them, or why nobody does yet.
+ELSEWHERE = (
+    ("snapshot; revert", "there are no overlays yet."),
+    ("kill -9", "nothing to time: tests/script/test_restart.py and tests/crash/test_store_crash.c "
+                "look at what is served afterwards, and at what is fetched again."),
+)
+
+
+def rows(results):
+    table = measured(results)
+    for one in table:
+        one["verdict"] = verdict(one)
+        why = one.pop("why")
+        if one["verdict"] == "over":
+            one["why"] = why(results, one)
+        elif one["verdict"] == "not measured":
+            one["why"] = why if isinstance(why, str) else "not part of this run."
+    for name, why in ELSEWHERE:
+        table.append(dict(row(name, "", None, None, why), verdict="not measured"))
+    return table

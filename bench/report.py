@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: MIT
+"""What a run of bench.py says: a table for the terminal, and docs/performance.md.
+
+    python3 bench/report.py BENCH.JSON > docs/performance.md
+"""
+
+import json
+import sys
+
+import budgets
+
+PEERS = (
+    ("forkcache", "forkcache"),
+    ("floor", "a server that parses nothing"),
+    ("nginx_return", "nginx `return`"),
+    ("nginx_cache", "nginx `proxy_cache`"),
+)
+MARKDOWN_TO_TEXT = str.maketrans("", "", "`")
+
+
+def number(value):
+    """Three digits that mean something, thousands with commas."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if value == 0 or abs(value) >= 100:
+        return "{:,.0f}".format(value)
+    return "{:.3g}".format(value)
+
+
+def percent(value):
+    return "%.0f %%" % (100 * value)
+
+
+def with_unit(value, unit):
+    return "" if value is None else ("%s %s" % (number(value), unit)).strip()
+
+
+def budget_cells(row):
+    limit = with_unit(row["limit"], row["unit"])
+    if row["ratio_limit"] is not None:
+        limit = "%s x the floor" % ("%.2f" % row["ratio_limit"])
+    return [row["name"], with_unit(row["value"], row["unit"]),
+            with_unit(row["floor"], row["unit"]), limit,
+            "" if row["ratio"] is None else "%.2f" % row["ratio"], row["verdict"]]
+
+
+BUDGET_HEAD = ["budget", "measured", "floor", "limit", "ratio", "verdict"]
+
+
+def server_rows(group):
+    """One row for each server: CPU, spread over rounds, ratio to the floor, how busy."""
+    rows = []
+    for key, name in PEERS:
+        side = group[key]
+        if "skipped" in side:
+            rows.append([name, side["skipped"]] + [""] * 4)
+            continue
+        rounds = side["server_cpu_us_rounds"]
+        rows.append([name, with_unit(side["server_cpu_us"], "us"),
+                     "%s to %s" % (number(min(rounds)), number(max(rounds))),
+                     "%.2f" % budgets.paired_ratio(group, key, "floor"),
+                     percent(side["server_busy"]), number(side["per_second"])])
+    return rows
+
+
+SERVER_HEAD = ["server", "CPU for a request", "rounds", "x floor", "server's core in use",
+               "requests a second"]
+POINTS = ("p50_us", "p90_us", "p99_us", "p99_9_us")
+LATENCY_HEAD = ["connections", "server", "p50", "p90", "p99", "p99.9", "requests a second"]
+
+
+def latency_rows(group):
+    names = dict(PEERS)
+    return [[connections, names[key]] + [with_unit(load[point], "us") for point in POINTS]
+            + [number(load["per_second"])]
+            for connections in ("1", "64", "512")
+            for key, load in ((key, group[key][connections]) for key in ("forkcache", "floor"))]
+
+
+WORKER_HEAD = ["workers", "cores", "requests a second", "CPU for a request"]
+
+
+def worker_rows(group):
+    cores = {"1": "one of its own", "2": "two, shared with the load generator"}
+    return [[n, cores[n], number(load["per_second"]), with_unit(load["server_cpu_us"], "us")]
+            for n, load in sorted(group.items())]
+
+
+LIBRARY_HEAD = ["what", "measured"]
+
+
+def library_rows(results):
+    rows = []
+    if "memory" in results:
+        m = results["memory"]
+        rows += [["%s, %s cells" % (what, number(m["entries"])), with_unit(m[key], "ns")]
+                 for key, what in (
+                     ("streamed_ns", "memory hit, keys ready in an array"),
+                     ("built_ns", "memory hit, key built just before"),
+                     ("building_ns", "building the key alone"),
+                     ("stack_ns", "memory hit through the stack, one at a time"),
+                     ("batched_ns", "memory hit through the stack, in batches of 100"),
+                     ("line_ns", "limit: a random cache line, next to others"),
+                     ("chased_ns", "limit: a random cache line, one after the other"))]
+        rows += [["memory for a cell, cache full", with_unit(m["full_cell_bytes"], "bytes")],
+                 ["the same, 256M with %s cells in it" % number(m["entries"]),
+                  with_unit(m["part_cell_bytes"], "bytes")]]
+    if "disk" in results:
+        d = results["disk"]
+        rows += [["disk hit, %s records" % number(d["entries"]), with_unit(d["store_ns"], "ns")],
+                 ["limit: mdb_get of the same", with_unit(d["bare_ns"], "ns")]]
+    if "start" in results:
+        s = results["start"]
+        rows += [["start with %s entries, none in memory" % number(s["entries"]),
+                  with_unit(s["ms"], "ms")],
+                 ["resident before the first read", with_unit(s["resident_mb"], "MB")],
+                 ["each of the first 100 reads (p50)", with_unit(s["first_read_p50_us"], "us")],
+                 ["filling that folder", with_unit(s["fill_seconds"], "s")],
+                 ["disk for a record", with_unit(s["record_bytes"], "bytes")],
+                 ["the record of use beside it", with_unit(s["use_bytes"] / 1e6, "MB")]]
+    if "cold" in results:
+        c = results["cold"]
+        rows += [["%s cold reads at once, upstream at %d ms" % (number(c["reads"]),
+                                                                c["upstream_ms"]),
+                  with_unit(c["ms"], "ms")],
+                 ["upstream requests for them", with_unit(c["upstream_requests"], "")]]
+    return rows
+
+
+ORDER_HEAD = ["recorded order", "accesses", "things", "memory", "entries", "hits", "exact LRU",
+              "nothing ever evicted"]
+
+
+def order_rows(group):
+    if "skipped" in group:
+        return [[group["skipped"]] + [""] * 7]
+    share = lambda value: "%.2f %%" % (100 * value)
+    return [[o["name"], number(o["accesses"]), number(o["things"]), o["memory"],
+             number(o["cells"]), share(o["ours"]), share(o["lru"]), share(o["never_evicted"])]
+            for o in group["orders"]]
+
+
+def tables(document):
+    """(key, title, head, rows) of everything that this run measured."""
+    results = document["results"]
+    yield "budgets", "Budgets", BUDGET_HEAD, [budget_cells(row) for row in document["budgets"]]
+    if "single" in results:
+        yield "single", "One cached read", SERVER_HEAD, server_rows(results["single"])
+    if "batch" in results:
+        yield ("batch", "A batch of 100 cached reads", SERVER_HEAD,
+               server_rows(results["batch"]))
+    if "latency" in results:
+        yield "latency", "Latency of a cached read", LATENCY_HEAD, latency_rows(results["latency"])
+    if "workers" in results:
+        yield "workers", "Workers", WORKER_HEAD, worker_rows(results["workers"])
+    if library_rows(results):
+        yield "library", "Cache, start, cold reads", LIBRARY_HEAD, library_rows(results)
+    if "order" in results:
+        yield "order", "Hit ratio", ORDER_HEAD, order_rows(results["order"])
+
+
+def text_table(head, rows):
+    rows = [[cell.translate(MARKDOWN_TO_TEXT) for cell in row] for row in [head] + rows]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+             for row in rows]
+    return "\n".join([lines[0], "-" * len(lines[0])] + lines[1:])
+
+
+def markdown_table(head, rows):
+    lines = ["| " + " | ".join(row) + " |" for row in [head] + rows]
+    return "\n".join([lines[0], "|" + "---|" * len(head)] + lines[1:])
+
+
+def machine_line(document):
+    m = document["machine"]
+    return "%s, %d cores, Linux %s, %s, nginx %s; forkcache %s; %s; load average %.1f at the start" % (
+        m["cpu"], m["cores"], m["kernel"], m["compiler"], m["nginx"], m["git"], m["date"],
+        m["load"])
+
+
+def table(document):
+    parts = [machine_line(document)]
+    parts += ["%s\n\n%s" % (title, text_table(head, rows))
+              for _, title, head, rows in tables(document)]
+    return "\n\n".join(parts)
+
+
+INTRODUCTION = """# Performance
+
+`make bench` wrote these numbers, and `make bench-page` this page; what it explains is in
+`bench/report.py`. They are of one machine:
+
+> {machine}
+
+{rounds} rounds; what is compared runs side by side, is measured in turn within each round, and
+the median over rounds is shown. A ratio is the median of the rounds' ratios: both sides of a round
+met the same machine. Servers have one core, the load generator another.
+
+Compare ratios, not microseconds: another machine has other microseconds. A load average well above
+zero means that others used the machine meanwhile; then run it again.
+"""
+
+NOTES = {
+    "budgets": """A **floor** is what the same machine needs for the part that nobody can leave out.
+**within** and **over** say whether the limit was kept.""",
+    "single": """64 kept-alive connections, each with one `eth_getStorageAt` on the way; {keys} different slots
+at random, all in memory. What is counted is the processor time of the server's process, kernel
+included, for each request: not how long anybody waited. All four answer the same number of bytes
+(nginx's own headers come on top). The server that parses nothing (`bench/floor.c`) counts bytes and
+sends a fixed answer, so it is the least that reading from and writing to so many sockets can cost.
+nginx `return` sends a fixed answer; its `proxy_cache` has the body of the request as key, and
+forkcache behind it for what it has not yet. forkcache's and the proxy cache's answers are
+compared with the right ones, byte by byte.
+
+A server that is faster than the load generator waits for it (its core is not fully in use), and then
+wakes up more often for fewer requests each time. That makes the floor look dearer than it is, not
+cheaper; the column says how far.""",
+    "batch": """The same, with arrays of 100 calls, each of another account. The floor reads and
+writes as many bytes.""",
+    "latency": """From before a request is sent until its answer has been read, in a closed loop: with
+many connections that is mostly the time for which the others are served, so the floor is beside it.""",
+    "workers": """With two workers the load generator shares the cores: on a machine of two cores this
+shows that workers do not stand in each other's way, not what two workers can do.""",
+    "library": """The memory cache and the disk cache by themselves, without HTTP (`bench/memory.c`,
+`bench/disk.c`), random places, medians. A key that is ready in an array lets the processor begin the
+next hit before this one is through; a key that is built just before does so less. Calls of a batch are
+looked up in passes that fetch ahead. A cell's memory is that of the whole table divided by the cells in
+it: tables are reserved once and touched as they fill. The folder from which forkcache starts is
+not in the system's memory either, as after a start of the machine.""",
+    "order": """What the memory cache hits when it replays orders that were recorded, beside an exact LRU of as
+many entries, and beside a cache that never evicts: no cache can have more. `requests of` are what
+test suites of two projects asked their node, in order. In the mainnet blocks (EIP-7928 access lists), the
+order within a block is that of the addresses, not that of the reads.""",
+}
+
+
+def page(document):
+    settings = document["settings"]
+    parts = [INTRODUCTION.format(machine=machine_line(document), rounds=settings["rounds"])]
+    for key, title, head, rows in tables(document):
+        parts.append("## %s\n\n%s\n" % (title, NOTES[key].format(keys=number(settings["keys"]))))
+        parts.append(markdown_table(head, rows) + "\n")
+        if key == "budgets":
+            parts.append(reasons(document))
+    return "\n".join(part for part in parts if part)
+
+
+def reasons(document):
+    """Why what is over its budget is, and what is not measured."""
+    lines = ["- **%s** (%s): %s" % (row["name"], row["verdict"], row["why"])
+             for row in document["budgets"] if "why" in row]
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def main():
+    if len(sys.argv) != 2:
+        raise SystemExit("usage: report.py BENCH.JSON")
+    with open(sys.argv[1]) as document:
+        print(page(json.load(document)), end="")
+
+
+if __name__ == "__main__":
+    main()
