@@ -12,7 +12,7 @@ slow minute of the machine meets all of them; what is reported is the median ove
 
 The result is build/bench.json, besides the table on standard output:
 
-    {"version": 1, "smoke": bool, "settings": {"rounds", "entries", "keys"},
+    {"version": 1, "smoke": bool, "settings": {"rounds", "entries", "keys", "batch"},
      "machine": {"cpu", "cores", "kernel", "compiler", "git", "nginx", "load", "date"},
      "results": {GROUP: {...} or {"skipped": why}},
      "budgets": [{"name", "unit", "value", "limit", "floor", "ratio", "ratio_limit",
@@ -67,10 +67,10 @@ class Sizes:
         self.rounds = int(os.environ.get("BENCH_ROUNDS") or pick(9, 1))
         self.entries = int(os.environ.get("BENCH_ENTRIES") or pick(10000000, 20000))
         self.keys = int(os.environ.get("BENCH_KEYS") or pick(10000, 2000))
-        self.singles = pick(60000, 500)
-        self.batches = pick(2500, 40)
-        self.latencies = pick(40000, 600)
-        self.alone = pick(10000, 100)  # one connection: mostly waiting
+        self.singles = pick(40000, 500)
+        self.batches = pick(1500, 40)
+        self.latencies = pick(20000, 600)
+        self.alone = pick(5000, 100)  # one connection: mostly waiting
         self.disk_entries = pick(100000, 10000)
         if not BATCH <= self.keys <= self.disk_entries:
             raise SystemExit("BENCH_KEYS: from %d to %d" % (BATCH, self.disk_entries))
@@ -381,7 +381,8 @@ def main():
     if len(ALL_CORES) < 2:
         say("bench: one core only: servers share it with the load generator")
     document = {"version": 1, "smoke": sizes.smoke, "machine": machine(),
-                "settings": {"rounds": sizes.rounds, "entries": sizes.entries, "keys": sizes.keys}}
+                "settings": {"rounds": sizes.rounds, "entries": sizes.entries, "keys": sizes.keys,
+                             "batch": BATCH}}
     document["results"] = measure(sizes)
     document["budgets"] = budgets.rows(document["results"])
     path = os.path.join(BUILD, "bench-smoke.json" if sizes.smoke else "bench.json")

@@ -30,47 +30,48 @@ def paired_ratio(group, side, floor):
 
 def why_single(results, row):
     lookup = dig(results, "memory.stack_ns")
-    return ("%.2f us of a request are spent above what reading and writing costs%s: HTTP is framed, JSON is "
-            "scanned, parameters are checked, the answer is written. The system calls are the "
-            "floor's; only less work between them changes it."
+    return ("%.2f us of a request are spent above what reading and writing costs%s: HTTP is "
+            "framed, JSON is scanned, parameters are checked, the answer is written. The system "
+            "calls are the floor's; only less work between them changes it."
             % (row["value"] - row["floor"],
-               ", of which a lookup among 100,000 is %d ns" % lookup if lookup else ""))
+               ", of which a lookup is up to %d ns" % lookup if lookup else ""))
 
 
 def why_batch(results, row):
     lookup = dig(results, "memory.batched_ns")
     shape = results["batch"]["forkcache"]
-    return ("a call costs %d ns above the floor, of which the limit would allow %d%s. The rest is the text "
-            "of each call: %d bytes are scanned, parsed and checked, %d are written. A path that "
-            "does less for the methods that read one fact would change it."
+    return ("a call costs %d ns above the floor, of which the limit would allow %d%s. The rest is "
+            "the text of each call: %d bytes are scanned, parsed and checked, %d are written. A "
+            "path that does less for the methods that read one fact would change it."
             % (10 * (row["value"] - row["floor"]), 10 * (row["limit"] - row["floor"]),
                "; the lookup is %d ns of it" % lookup if lookup else "",
                shape["request_bytes"] / 100, shape["reply_bytes"] / 100))
 
 
-def why_hit(results, row):
+def why_hit(results, _):
     memory = results["memory"]
-    return ("a hit reads two places, the second known from the first: the index, then the cell. On this "
-            "machine one such read among as many bytes takes %d ns when the one before has to be "
-            "through, %d ns when many overlap. Fetching ahead changes it, as batches do: %d ns a "
-            "hit through the stack, keys built and all."
+    return ("a hit reads two places, the second known from the first: the index, then the cell. "
+            "On this machine one such read among as many bytes takes %d ns when the one before "
+            "has to be through, %d ns when many overlap. Fetching ahead changes it, as batches "
+            "do: %d ns a hit through the stack, keys built and all."
             % (memory["chased_ns"], memory["line_ns"], memory["batched_ns"]))
 
 
 def why_disk(_, row):
-    return ("%d ns of a hit are spent above mdb_get: on the key, the checksum and the record of use."
-            % (row["value"] - row["floor"]))
+    return ("%d ns of a hit are spent above mdb_get: on the key, the checksum and the record of "
+            "use." % (row["value"] - row["floor"]))
 
 
 def why_cold(results, _):
     cold = results["cold"]
-    return ("the %d questions did not arrive together, and left in %d requests. The load generator and "
-            "the upstream share a core here." % (cold["reads"], cold["upstream_requests"]))
+    return ("the %d questions did not arrive together, and left in %d requests. The load "
+            "generator and the upstream share a core here."
+            % (cold["reads"], cold["upstream_requests"]))
 
 
 def why_start(results, _):
     start = results["start"]
-    return ("%d MB of files, none of them in memory before, and %d MB of what they hold is read at start."
+    return ("of %d MB of files, none of them in memory before, %d MB are resident when it serves."
             % ((start["file_bytes"] + start["use_bytes"]) / 1e6, start["resident_mb"]))
 
 

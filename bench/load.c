@@ -224,6 +224,7 @@ static struct usage run(struct load *load)
 	struct usage usage = {.ns = (double)(now_ns() - start),
 			      .generator_ns = (double)(own_ns() - own)};
 	usage.server_ns = (double)(servers_cpu_ns(load) - server);
+	close(epoll);
 	return usage;
 }
 
@@ -286,11 +287,24 @@ static void load_init(struct load *load, int argc, char **argv)
 	load->latencies = must_alloc(load->wanted, sizeof *load->latencies);
 }
 
+static void load_release(struct load *load)
+{
+	for (uint32_t i = 0; i < load->connections_n; i++) {
+		close(load->connections[i].fd);
+		free(load->connections[i].buf);
+	}
+	free(load->latencies);
+	free(load->connections);
+	free(load->expected);
+	free(load->request);
+}
+
 int main(int argc, char **argv)
 {
 	struct load load;
 	load_init(&load, argc, argv);
 	struct usage usage = run(&load);
 	report(&load, &usage);
+	load_release(&load);
 	return 0;
 }

@@ -176,9 +176,9 @@ def markdown_table(head, rows):
 
 def machine_line(document):
     m = document["machine"]
-    return "%s, %d cores, Linux %s, %s, nginx %s; forkcache %s; %s; load average %.1f at the start" % (
-        m["cpu"], m["cores"], m["kernel"], m["compiler"], m["nginx"], m["git"], m["date"],
-        m["load"])
+    return ("%s, %d cores, Linux %s, %s, nginx %s; forkcache %s; %s; load average %.1f at the "
+            "start" % (m["cpu"], m["cores"], m["kernel"], m["compiler"], m["nginx"], m["git"],
+                       m["date"], m["load"]))
 
 
 def table(document):
@@ -190,58 +190,66 @@ def table(document):
 
 INTRODUCTION = """# Performance
 
-`make bench` wrote these numbers, and `make bench-page` this page; what it explains is in
+`make bench` wrote these numbers, and `make bench-page` this page; its text is in
 `bench/report.py`. They are of one machine:
 
 > {machine}
 
-{rounds} rounds; what is compared runs side by side, is measured in turn within each round, and
-the median over rounds is shown. A ratio is the median of the rounds' ratios: both sides of a round
-met the same machine. Servers have one core, the load generator another.
+{rounds} rounds. What is compared runs side by side and is measured in turn within each round;
+the median over rounds is shown. A ratio is the median of the rounds' ratios, since both sides
+of a round met the same machine. Servers have one core, the load generator another.
 
-Compare ratios, not microseconds: another machine has other microseconds. A load average well above
-zero means that others used the machine meanwhile; then run it again.
+Compare ratios, not microseconds: another machine has other microseconds. A load average well
+above zero means that others used the machine meanwhile: then run it again.
 """
 
 NOTES = {
-    "budgets": """A **floor** is what the same machine needs for the part that nobody can leave out.
-**within** and **over** say whether the limit was kept.""",
-    "single": """64 kept-alive connections, each with one `eth_getStorageAt` on the way; {keys} different slots
-at random, all in memory. What is counted is the processor time of the server's process, kernel
-included, for each request: not how long anybody waited. All four answer the same number of bytes
-(nginx's own headers come on top). The server that parses nothing (`bench/floor.c`) counts bytes and
-sends a fixed answer, so it is the least that reading from and writing to so many sockets can cost.
-nginx `return` sends a fixed answer; its `proxy_cache` has the body of the request as key, and
-forkcache behind it for what it has not yet. forkcache's and the proxy cache's answers are
-compared with the right ones, byte by byte.
+    "budgets": """A **floor** is what the same machine needs for the part that nobody can leave
+out; where there is one, the limit is a multiple of it.""",
+    "single": """64 kept-alive connections, each with one `eth_getStorageAt` on the way, for
+{keys} different slots at random, all in memory. What is counted is the processor time of the
+server's process for each request, kernel included: not how long anybody waited. All four answer
+with as many bytes (nginx's own headers come on top).
 
-A server that is faster than the load generator waits for it (its core is not fully in use), and then
-wakes up more often for fewer requests each time. That makes the floor look dearer than it is, not
-cheaper; the column says how far.""",
-    "batch": """The same, with arrays of 100 calls, each of another account. The floor reads and
+- The server that parses nothing (`bench/floor.c`) counts bytes and sends a fixed answer: the
+  least that reading from and writing to so many sockets can cost.
+- nginx `return` sends a fixed answer too, but understands HTTP.
+- nginx `proxy_cache` has the request's body as its key, and forkcache behind it for what it has
+  not seen.
+
+forkcache's answers and the proxy cache's are compared with the right ones, byte by byte.
+
+A server that is faster than the load generator waits for it: then its core is not fully in use,
+and it wakes up more often, for fewer requests each time. That can make the floor look dearer
+than it is, and forkcache's ratio better; the column says how far it was so.""",
+    "batch": """The same with arrays of {batch} calls, each of another account. The floor reads and
 writes as many bytes.""",
-    "latency": """From before a request is sent until its answer has been read, in a closed loop: with
-many connections that is mostly the time for which the others are served, so the floor is beside it.""",
-    "workers": """With two workers the load generator shares the cores: on a machine of two cores this
-shows that workers do not stand in each other's way, not what two workers can do.""",
-    "library": """The memory cache and the disk cache by themselves, without HTTP (`bench/memory.c`,
-`bench/disk.c`), random places, medians. A key that is ready in an array lets the processor begin the
-next hit before this one is through; a key that is built just before does so less. Calls of a batch are
-looked up in passes that fetch ahead. A cell's memory is that of the whole table divided by the cells in
-it: tables are reserved once and touched as they fill. The folder from which forkcache starts is
-not in the system's memory either, as after a start of the machine.""",
-    "order": """What the memory cache hits when it replays orders that were recorded, beside an exact LRU of as
-many entries, and beside a cache that never evicts: no cache can have more. `requests of` are what
-test suites of two projects asked their node, in order. In the mainnet blocks (EIP-7928 access lists), the
-order within a block is that of the addresses, not that of the reads.""",
+    "latency": """From before a request is sent until its answer has been read, in a closed loop.
+With many connections that is mostly the time for which the others are served; so the floor is
+beside it.""",
+    "workers": """With two workers the load generator shares the cores. On a machine of two cores
+this shows that workers do not stand in each other's way, not what two workers can do.""",
+    "library": """The memory cache and the disk cache by themselves, without HTTP
+(`bench/memory.c`, `bench/disk.c`): processor time, random places, medians. When keys are ready in
+an array, the processor begins the next hit before this one is through; when each is built just
+before, it does so less. Calls of a batch are looked up in passes that fetch ahead. The memory for
+a cell is that of the whole table divided by the cells in it: tables are reserved once and
+touched as they fill. The folder from which forkcache starts is not in the system's memory, as
+after a start of the machine.""",
+    "order": """What the memory cache hits when it replays orders that were recorded, beside an
+exact LRU of as many entries and beside a cache that never evicts, which none can beat. `requests
+of` are what the test suites of two projects asked their node, in order. In the mainnet blocks
+(EIP-7928 access lists) the order within a block is that of the addresses, not that of the
+reads.""",
 }
 
 
 def page(document):
     settings = document["settings"]
+    sizes = {"keys": number(settings["keys"]), "batch": settings["batch"]}
     parts = [INTRODUCTION.format(machine=machine_line(document), rounds=settings["rounds"])]
     for key, title, head, rows in tables(document):
-        parts.append("## %s\n\n%s\n" % (title, NOTES[key].format(keys=number(settings["keys"]))))
+        parts.append("## %s\n\n%s\n" % (title, NOTES[key].format(**sizes)))
         parts.append(markdown_table(head, rows) + "\n")
         if key == "budgets":
             parts.append(reasons(document))
@@ -249,9 +257,13 @@ def page(document):
 
 
 def reasons(document):
-    """Why what is over its budget is, and what is not measured."""
-    lines = ["- **%s** (%s): %s" % (row["name"], row["verdict"], row["why"])
-             for row in document["budgets"] if "why" in row]
+    """Why what is over its budget is, and what is not measured; equal reasons once."""
+    names = {}
+    for row in document["budgets"]:
+        if "why" in row:
+            names.setdefault((row["why"], row["verdict"]), []).append(row["name"])
+    lines = ["- **%s** (%s): %s" % ("; ".join(rows), verdict, why)
+             for (why, verdict), rows in names.items()]
     return "\n".join(lines) + "\n" if lines else ""
 
 
