@@ -250,8 +250,8 @@ bench-smoke: $(PROGRAMS) $(BENCH) ## whether every measurement runs, in seconds;
 
 .PHONY: bench-page
 bench-page: ## docs/performance.md from the last `make bench`
-	python3 bench/report.py $(B)/bench.json > $(B)/performance.md
-	mv $(B)/performance.md docs/performance.md
+	$(Q)python3 bench/report.py $(B)/bench.json > $(B)/performance.md
+	$(Q)mv $(B)/performance.md docs/performance.md
 
 # ---- the house ----
 

@@ -181,8 +181,13 @@ def machine_line(document):
                        m["date"], m["load"]))
 
 
+def busy_line(document):
+    load = document["machine"]["load"]
+    return BUSY % load if load >= BUSY_LOAD else ""
+
+
 def table(document):
-    parts = [machine_line(document)]
+    parts = [machine_line(document)] + [line for line in [busy_line(document).strip("*")] if line]
     parts += ["%s\n\n%s" % (title, text_table(head, rows))
               for _, title, head, rows in tables(document)]
     return "\n\n".join(parts)
@@ -199,9 +204,12 @@ INTRODUCTION = """# Performance
 the median over rounds is shown. A ratio is the median of the rounds' ratios, since both sides
 of a round met the same machine. Servers have one core, the load generator another.
 
-Compare ratios, not microseconds: another machine has other microseconds. A load average well
-above zero means that others used the machine meanwhile: then run it again.
+Compare ratios, not microseconds: another machine has other microseconds.{busy}
 """
+
+BUSY_LOAD = 1.0
+BUSY = ("**Others used this machine when the run began (load average %.1f): all of it is "
+        "provisional, times more than ratios.**")
 
 NOTES = {
     "budgets": """A **floor** is what the same machine needs for the part that nobody can leave
@@ -247,7 +255,9 @@ reads.""",
 def page(document):
     settings = document["settings"]
     sizes = {"keys": number(settings["keys"]), "batch": settings["batch"]}
-    parts = [INTRODUCTION.format(machine=machine_line(document), rounds=settings["rounds"])]
+    busy = busy_line(document)
+    parts = [INTRODUCTION.format(machine=machine_line(document), rounds=settings["rounds"],
+                                 busy="\n\n" + busy if busy else "")]
     for key, title, head, rows in tables(document):
         parts.append("## %s\n\n%s\n" % (title, NOTES[key].format(**sizes)))
         parts.append(markdown_table(head, rows) + "\n")
