@@ -5,14 +5,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${BUILD:-build}
-block=${FORK_BLOCK:-finalized}
+block=(${FORK_BLOCK:+--fork-block "$FORK_BLOCK"})
 listen=${LISTEN:-127.0.0.1:8545}
 
 # By the environment: a command line can be seen by others, and the URL may hold a key.
 if [ -n "${UPSTREAM:-}" ]; then
 	unset BUILD
 	FORKCACHE_UPSTREAM=$UPSTREAM exec "$build/forkcache" serve \
-		--fork-block "$block" --listen "$listen"
+		"${block[@]}" --listen "$listen"
 fi
 
 folder=$(mktemp -d)
@@ -46,7 +46,7 @@ address() {
 start "$build/mock-node"
 echo "No UPSTREAM is given: this serves a small made-up chain. $line"
 FORKCACHE_UPSTREAM=http://$(address) start "$build/forkcache" serve \
-	--fork-block "$block" --listen "$listen" --cache-dir "$build/demo-cache"
+	"${block[@]}" --listen "$listen" --cache-dir "$build/demo-cache"
 url=http://$(address)
 samples=$("$build/mock-node" --print-samples)
 cat <<END
