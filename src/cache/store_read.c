@@ -407,11 +407,17 @@ enum lookup store_get_slot(struct store_reader *reader, const struct eth_bytes32
 	return counted(reader, hit);
 }
 
+struct sought {
+	struct span request;
+	struct blob *blob;
+};
+
+/* Two requests may have one digest; the newest put comes first. */
 static void found_blob(const struct put *put, void *cookie)
 {
-	struct blob **blob = cookie;
-	if (!*blob) /* the newest comes first */
-		*blob = blob_get(put->what.blob);
+	struct sought *sought = cookie;
+	if (!sought->blob && span_equal(put_tail(put), sought->request))
+		sought->blob = blob_get(put->what.blob);
 }
 
 /* An image whose request is the one asked for; NULL when there is none. */
@@ -441,15 +447,15 @@ static struct blob *get_image(struct store_reader *reader, enum table table,
 			      const struct put_id *id, const struct eth_bytes32 *digest,
 			      struct span request)
 {
-	struct blob *blob = NULL;
+	struct sought sought = {.request = request};
 	bool again = false;
 	do {
 		if (begin(reader))
-			blob = read_image(reader, table, digest, request);
-		if (!blob)
-			pending_find(&reader->store->pending, id, found_blob, &blob);
-	} while (!blob && look_again(reader, &again));
-	return blob;
+			sought.blob = read_image(reader, table, digest, request);
+		if (!sought.blob)
+			pending_find(&reader->store->pending, id, found_blob, &sought);
+	} while (!sought.blob && look_again(reader, &again));
+	return sought.blob;
 }
 
 enum lookup store_get_code(struct store_reader *reader, const struct eth_bytes32 *code_hash,

@@ -403,9 +403,8 @@ class Words(KnownFailure):
 
 class Upstreams(KnownFailure):
     def test_cache_poisoning_by_key_collision(self):
-        """Questions that differ only where a careless key would not. That of two requests with
-        one digest only one is found is test_memcache_blobs.c's and test_record.c's: the request
-        is compared on every hit."""
+        """Questions that differ only where a careless key would not. Those whose hashes are the
+        same are test_collide.c's."""
         s, at = self.s, hex(BLOCK)
         tx, block = self.transaction(), self.node.rpc("eth_getBlockByNumber", hex(BLOCK - 1), False)["hash"]
         proxy = self.start()
