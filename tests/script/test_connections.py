@@ -10,7 +10,9 @@ import time
 import unittest
 
 from crowd import BLOCK, CHAIN, IDLE, SERVER, SLOW, Slow, connect, lack_of_descriptors, open_idle
-from harness import BUILD, CHECKED, Forkcache, ForkcacheTest, TIMEOUT, read_reply, serve_args
+from harness import (
+    BUILD, CHECKED, Forkcache, ForkcacheTest, TIMEOUT, http_post, read_reply, request, serve_args
+)
 
 # Of each idle connection: its struct, its timer and its places in the loop's tables.
 IDLE_BYTES = 1024
@@ -178,6 +180,33 @@ class Descriptors(ForkcacheTest):
         self.assertEqual(proxy.rpc(*balance), node.rpc(*balance[:2], hex(BLOCK)))
         for connection in held:
             connection.close()
+
+
+class Options(ForkcacheTest):
+    """That a limit holds is the unit tests' business; that its option sets it, this one's."""
+
+    def test_limits_are_options(self):
+        node = self.mock()
+        s = node.samples()
+        proxy = self.serve(node, block=BLOCK, more=("--pipeline", 2, "--json-depth", 8))
+        node.control(reset_counters=True)
+        node.hold()
+        cold = [http_post(request("eth_getBalance", s[name], "latest"))
+                for name in ("reader", "reader_2", "summer", "token")]
+        with proxy.socket() as connection:
+            connection.sendall(b"".join(cold))
+            node.wait(items=2)
+            # A request that has come later, over another connection, has been looked at.
+            asked = proxy.start("eth_getBalance", s["large"], "latest")
+            node.wait(items=3)
+            self.assertEqual(node.counters()["items"], 3)
+            node.release()
+            self.assertEqual([read_reply(connection).status for _ in cold], [200] * 4)
+            asked()
+        deep = b'{"jsonrpc":"2.0","id":1,"method":"eth_chainId","x":%s%s}'
+        for n, answered in ((7, True), (8, False)):
+            reply = proxy.post(deep % (b"[" * n, b"]" * n)).json
+            self.assertEqual("result" in reply, answered, n)
 
 
 if __name__ == "__main__":
