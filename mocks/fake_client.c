@@ -160,6 +160,14 @@ enum lookup client_post(struct client_target *target, char *body_bytes, size_t b
 	return PENDING;
 }
 
+enum lookup client_post_once(struct client_target *target, char *body_bytes, size_t body_len,
+			     uint32_t timeout_ms, size_t max_reply, client_done_fn *done,
+			     void *cookie, struct client_op **out, enum err *err)
+{
+	return client_post(target, body_bytes, body_len, timeout_ms, max_reply, done, cookie,
+			   out, err);
+}
+
 void client_cancel(struct client_op **out)
 {
 	struct client_op *op = *out;

@@ -76,6 +76,8 @@ static bool read_error(struct span error, enum subject subject, struct outcome *
 	out->error = error;
 	out->code = read_code(error);
 	enum verdict verdict = classify_error(out->code, json_string_raw(message), subject);
+	out->no_method = verdict == VERDICT_LIKELY &&
+			 classify_no_method(out->code, json_string_raw(message));
 	failure_set(&out->failure, verdict,
 		    verdict == VERDICT_RATE    ? ERR_RATE_LIMITED
 		    : verdict == VERDICT_LACKS ? ERR_NOT_FOUND

@@ -26,6 +26,7 @@ struct outcome {
 	struct span result;	/* VERDICT_OK: JSON text, borrowed from the reply's body */
 	struct span error;	/* the error object, where there is one */
 	int64_t code;		/* its code */
+	bool no_method;		/* it says that the method is not there */
 	struct failure failure; /* verdict VERDICT_OK: result is set */
 };
 

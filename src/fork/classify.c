@@ -135,6 +135,20 @@ enum verdict classify_error(int64_t code, struct span message, enum subject subj
 	return unknown[subject];
 }
 
+bool classify_no_method(int64_t code, struct span message)
+{
+	static const char *const says[] = {
+		"method not found", "does not exist/is not available", "unsupported method",
+		"unknown method", "not whitelisted"};
+
+	if (code == CLASSIFY_METHOD_NOT_FOUND)
+		return true;
+	for (size_t i = 0; i < sizeof says / sizeof says[0]; i++)
+		if (contains(message, says[i]))
+			return true;
+	return false;
+}
+
 bool classify_batch_too_big(int64_t code, struct span message)
 {
 	/* geth: -32600 "batch too large"; others -32005, -32000 with "batch" and a number. */

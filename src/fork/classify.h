@@ -17,6 +17,8 @@
 enum subject { SUBJECT_STATE, SUBJECT_CHAIN, SUBJECT_COMPUTED };
 
 enum verdict classify_error(int64_t code, struct span message, enum subject subject);
+/* The error says that the method is not there. */
+bool classify_no_method(int64_t code, struct span message);
 /* The error is about the size of a batch. */
 bool classify_batch_too_big(int64_t code, struct span message);
 /* Words for a person, of ours. */

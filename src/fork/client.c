@@ -39,6 +39,7 @@ struct client_op {
 	struct loop_timer timer; /* the deadline, or the next turn when failed is set */
 	struct resolver_wait wait;
 	struct multi_transfer *transfer; /* NULL: not yet */
+	bool once;			 /* on a connection of its own */
 	enum err failed;		 /* found inside client_post */
 	const char *failed_detail;
 };
@@ -97,6 +98,7 @@ static bool op_send(struct client_op *op, const struct resolver_answer *answer)
 {
 	const struct multi_request request = {
 		.addresses = answer->addresses,
+		.fresh = op->once,
 		.gzip = !answer->loopback, /* there it costs more than it saves */
 		.body = {op->body, op->body_len},
 		.max_reply = op->max_reply,
@@ -155,9 +157,9 @@ static bool op_start(struct client_op *op, uint32_t timeout_ms)
 	return true;
 }
 
-enum lookup client_post(struct client_target *target, char *body_bytes, size_t body_len,
+static enum lookup post(struct client_target *target, char *body_bytes, size_t body_len,
 			uint32_t timeout_ms, size_t max_reply, client_done_fn *done,
-			void *cookie, struct client_op **op, enum err *err)
+			void *cookie, bool once, struct client_op **op, enum err *err)
 {
 	struct client_op *o = calloc(1, sizeof *o);
 	if (o == NULL) {
@@ -173,6 +175,7 @@ enum lookup client_post(struct client_target *target, char *body_bytes, size_t b
 		.body = body_bytes,
 		.body_len = body_len,
 		.max_reply = max_reply,
+		.once = once,
 		.started_us = loop_now_us(target->client->loop),
 	};
 	loop_timer_init(&o->timer, on_timer, o);
@@ -186,6 +189,22 @@ enum lookup client_post(struct client_target *target, char *body_bytes, size_t b
 	}
 	*op = o;
 	return PENDING;
+}
+
+enum lookup client_post(struct client_target *target, char *body_bytes, size_t body_len,
+			uint32_t timeout_ms, size_t max_reply, client_done_fn *done,
+			void *cookie, struct client_op **op, enum err *err)
+{
+	return post(target, body_bytes, body_len, timeout_ms, max_reply, done, cookie, false,
+		    op, err);
+}
+
+enum lookup client_post_once(struct client_target *target, char *body_bytes, size_t body_len,
+			     uint32_t timeout_ms, size_t max_reply, client_done_fn *done,
+			     void *cookie, struct client_op **op, enum err *err)
+{
+	return post(target, body_bytes, body_len, timeout_ms, max_reply, done, cookie, true, op,
+		    err);
 }
 
 void client_cancel(struct client_op **op)

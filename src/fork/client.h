@@ -74,8 +74,12 @@ const char *client_target_host(const struct client_target *target);
  * PENDING: done will run. FAILED: *err is ERR_NOMEM.
  * timeout_ms covers everything, resolution included; max_reply bounds the decoded body.
  */
-enum lookup client_post(struct client_target *target, char *body_bytes, size_t body_len,
-			uint32_t timeout_ms, size_t max_reply, client_done_fn *done,
-			void *cookie, struct client_op **op, enum err *err);
+typedef enum lookup client_post_fn(struct client_target *target, char *body_bytes,
+				   size_t body_len, uint32_t timeout_ms, size_t max_reply,
+				   client_done_fn *done, void *cookie, struct client_op **op,
+				   enum err *err);
+client_post_fn client_post;
+/* The same over a new connection, so that libcurl never sends the request again. */
+client_post_fn client_post_once;
 /* done will not run; the transfer is abandoned. Nulls the caller's pointer; accepts NULL. */
 void client_cancel(struct client_op **op);

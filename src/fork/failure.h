@@ -22,6 +22,7 @@ enum verdict {
 struct failure {
 	enum verdict verdict;
 	enum err err;
+	bool unsent;		     /* the request certainly never reached the upstream */
 	char why[FAILURE_WHY_BYTES]; /* no text of the upstream's: it may echo a key */
 	/* 0..65535, drawn once a request, so that what failed together is tried together. */
 	uint32_t jitter;

@@ -228,11 +228,14 @@ static void expire(struct fork *fork, struct fork_op *op)
 	struct err_detail detail;
 	struct flight *flight = op->flight;
 	note_budget(flight);
-	struct fork_answer answer = {.err = retry_err(flight), .detail = detail.text};
+	struct fork_answer answer = {.err = retry_err(flight),
+				     .detail = detail.text,
+				     .may_have_arrived = flight->sent};
 	retry_detail(flight, loop_now_us(fork->loop) - op->submitted_us, &detail);
 	struct blob *error = flight->likely ? blob_get(flight->last_error) : NULL;
 	if (error)
-		answer = (struct fork_answer){.err = ERR_UPSTREAM, .blob = error, .detail = ""};
+		answer = (struct fork_answer){
+			.err = flight_error(flight), .blob = error, .detail = ""};
 	flights_leave(fork, op);
 	op_answer(op, &answer);
 	blob_put(&error);
@@ -380,7 +383,8 @@ void flight_fail(struct flight *flight, enum err err)
 		struct err_detail detail;
 		struct fork_answer answer = {.err = err,
 					     .detail = detail.text,
-					     .lacks = flight->last.verdict == VERDICT_LACKS};
+					     .lacks = flight->last.verdict == VERDICT_LACKS,
+					     .may_have_arrived = flight->sent};
 		retry_detail(flight, now - op->submitted_us, &detail);
 		unfollow(fork, op);
 		op_answer(op, &answer);

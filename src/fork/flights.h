@@ -54,6 +54,8 @@ struct flight {
 	unsigned rounds;   /* times that all upstreams were tried */
 	bool plain;	   /* a composite answer failed it: ask it by a call of its own */
 	bool likely;	   /* last_error is likely to be the answer */
+	bool no_method;	   /* and it says that the method is not there */
+	bool sent;	   /* the last upstream that it was sent to may have got it */
 	bool have;	   /* composite answers: value was filled in by this answer */
 	bool unguarded;	   /* asked without the guards that it should have: not to be kept */
 	bool named;	   /* eth_getStorageValues: so with the address, of its first flight */
@@ -63,6 +65,12 @@ struct flight {
 	struct fork_question question; /* spans into bytes */
 	char bytes[];
 };
+
+/* What goes with last_error as an answer. */
+static inline enum err flight_error(const struct flight *flight)
+{
+	return flight->likely && flight->no_method ? ERR_UNSUPPORTED : ERR_UPSTREAM;
+}
 
 /* Whether the question names its block by hash, in a form that an upstream may refuse. */
 static inline bool question_by_hash(const struct fork_question *q)

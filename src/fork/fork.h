@@ -78,6 +78,10 @@ struct fork_question {
 	 * error is its answer. False: it is data of the chain, and an error that is not clear
 	 * is doubted first. */
 	bool computed;
+	/* FORK_CALL: what must not be sent twice, such as a transaction. It goes to another
+	 * upstream only when it certainly has not reached the one before; every error object
+	 * is its answer. Its class is not FORK_CLASS_STATE, and may_join is false. */
+	bool once;
 	/* Opaque to the fork: carried to on_answer. FORK_CALL joins by it, too (compared as
 	 * bytes): it is the caller's canonical key of the question. */
 	struct span tag;
@@ -85,8 +89,9 @@ struct fork_question {
 
 struct fork_answer {
 	/* OK; ERR_UPSTREAM: blob is the upstream's JSON-RPC error object, to be passed
-	 * through unchanged (secrets of its URL are blanked: redact.h); anything else: nobody
-	 * answered, detail says why, naming hosts and nothing secret. */
+	 * through unchanged (secrets of its URL are blanked: redact.h); ERR_UNSUPPORTED: the
+	 * same, and it says that no upstream that can be asked has the method; anything else:
+	 * nobody answered, detail says why, naming hosts and nothing secret. */
 	enum err err;
 	struct eth_bytes32 value; /* big-endian: FORK_BALANCE, FORK_NONCE, FORK_SLOT */
 	struct blob *blob;	  /* FORK_CODE, FORK_CALL; borrowed, blob_get to keep */
@@ -96,6 +101,8 @@ struct fork_answer {
 	/* Nothing of it may be stored: the answering upstream is a development node that was
 	 * not declared trustworthy, or the answer lacks its guards. */
 	bool do_not_store;
+	/* Nobody answered, but an upstream may have got the question. */
+	bool may_have_arrived;
 };
 
 /* Runs on the fork thread. Only for err OK. */

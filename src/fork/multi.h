@@ -50,6 +50,7 @@ void multi_peer_free(struct multi_peer **peer);
 struct multi_request {
 	const char *addresses; /* of the URL's host, as in struct resolver_answer */
 	bool gzip;	       /* offer it */
+	bool fresh;	       /* over a new connection: libcurl repeats on old ones only */
 	struct span body;      /* borrowed until the transfer ends */
 	size_t max_reply;      /* bytes, decoded */
 	uint32_t connect_ms;   /* for all addresses together, TLS included; not 0 */

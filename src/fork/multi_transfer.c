@@ -273,6 +273,7 @@ enum lookup multi_start(struct multi_peer *peer, const struct multi_request *req
 	SET(CURLOPT_HTTPHEADER, request->gzip ? peer->headers : &peer->without_gzip);
 	SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
 	SET(CURLOPT_POSTFIELDS, request->body.len > 0 ? request->body.ptr : "");
+	SET(CURLOPT_FRESH_CONNECT, request->fresh ? 1L : 0L);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)request->connect_ms);
 	if (code != CURLE_OK || !set_addresses(t, request->addresses) ||
 	    curl_multi_add_handle(peer->multi->curl, t->easy) != CURLM_OK) {

@@ -268,7 +268,7 @@ void op_answer(struct fork_op *op, const struct fork_answer *answer)
 	/* Without memory the cause alone must do. */
 	if (length && (op->detail = blob_copy(answer->detail, length + 1)))
 		op->answer.detail = (const char *)op->detail->bytes;
-	if (answer->err == OK || answer->err == ERR_UPSTREAM)
+	if (answer->err == OK || answer->blob != NULL)
 		fork_count(&fork->answered_n, 1);
 	else
 		fork_count(&fork->failed_n, 1);

@@ -106,8 +106,10 @@ static void park(struct request *r, const struct client_reply *reply)
 	if (r->body)
 		r->reply.body = blob_span(r->body);
 	else
-		r->reply = (struct client_reply){
-			.err = ERR_NOMEM, .detail = "out of memory", .retry_after_ms = -1};
+		r->reply = (struct client_reply){.err = ERR_NOMEM,
+						 .detail = "out of memory",
+						 .retry_after_ms = -1,
+						 .connected = true};
 	r->parked = true;
 	upstream_distrust(r->upstream);
 	probe_start(r->upstream);
@@ -169,6 +171,11 @@ static enum fork_class longest_class(struct request *r)
 	return class;
 }
 
+static bool is_once(const struct request *r)
+{
+	return r->alone && r->flights[0]->question.once;
+}
+
 /* A call that was too slow for one attempt gets the rest of its time for the next: it is
  * more likely to be long than lost twice. */
 static uint32_t attempt_ms(struct request *r)
@@ -178,12 +185,15 @@ static uint32_t attempt_ms(struct request *r)
 	const uint32_t share = retry_attempt_ms(fork, class);
 	const uint32_t all = retry_deadline_ms(fork, class);
 	const bool cut_off = r->alone && r->flights[0]->last.err == ERR_TIMEOUT;
+	if (is_once(r))
+		return all;
 	return cut_off && all > 2 * share ? all - share : share;
 }
 
 static void mark_sent(struct flight *flight, void *cookie)
 {
 	flight->state = FLIGHT_SENT;
+	flight->sent = true;
 	flight->upstream = cookie;
 }
 
@@ -200,8 +210,9 @@ void request_send(struct request *request, struct buf *body)
 	fork_count(&u->requests, 1);
 	fork_count(&u->items, request->calls_n);
 	budget_spend(&u->budget, request->sent_us, request->calls_n);
-	if (client_post(u->target, bytes, length, attempt_ms(request), REQUEST_REPLY_MAX,
-			landed, request, &request->op, &err) == PENDING)
+	client_post_fn *post = is_once(request) ? client_post_once : client_post;
+	if (post(u->target, bytes, length, attempt_ms(request), REQUEST_REPLY_MAX, landed,
+		 request, &request->op, &err) == PENDING)
 		return;
 	unlist(request);
 	request_each(request, fail_each, NULL);

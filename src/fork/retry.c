@@ -78,7 +78,7 @@ static void give_up(struct flight *flight)
 	const enum verdict verdict = flight->last.verdict;
 	if (flight->last_error &&
 	    (flight->likely || (verdict != VERDICT_RATE && verdict != VERDICT_REFUSED))) {
-		struct fork_answer answer = {.err = ERR_UPSTREAM,
+		struct fork_answer answer = {.err = flight_error(flight),
 					     .blob = flight->last_error,
 					     .detail = "",
 					     .lacks = !flight->likely &&
@@ -136,8 +136,14 @@ void retry_flight(struct flight *flight, struct upstream *upstream,
 	flight->tried |= UINT64_C(1) << upstream->index;
 	flight->asked |= flight->tried;
 	flight->state = FLIGHT_NEW;
+	if (failure->unsent)
+		flight->sent = false;
 	if (!flight->followers || fork->stopping) {
 		flight_drop(flight);
+		return;
+	}
+	if (flight->question.once && flight->sent) {
+		flight_fail(flight, retry_err(flight));
 		return;
 	}
 	fork_count(&fork->retries, 1);

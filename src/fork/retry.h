@@ -12,6 +12,9 @@
  *
  * Where the best upstream there is has asked for more time than the flight has left
  * (Retry-After), it fails at once: nobody is asked before, and the client knows sooner.
+ *
+ * A question that may be sent only once (fork_question.once) has one attempt, with all of the
+ * deadline; another upstream is tried only where the request certainly went to nobody.
  */
 #include "fork/failure.h"
 #include "fork/fork.h"

@@ -50,6 +50,7 @@ static void remember_error(const struct upstream *u, struct flight *flight,
 	    (verdict != VERDICT_LIKELY || outcome->code == CLASSIFY_METHOD_NOT_FOUND))
 		return;
 	flight->likely = verdict == VERDICT_LIKELY;
+	flight->no_method = outcome->no_method;
 	blob_put(&flight->last_error);
 	flight->last_error = blob_copy(outcome->error.ptr, outcome->error.len);
 	if (flight->last_error)
@@ -83,7 +84,7 @@ static void settle_error(struct upstream *u, struct flight *flight,
 	if (refuses_form(u, flight, outcome, by_hash)) {
 		ability_refused(&u->block_hash, loop_now_us(u->fork->loop));
 		plan_again(u, flight);
-	} else if (verdict == VERDICT_ERROR) {
+	} else if (verdict == VERDICT_ERROR || (flight->question.once && flight->last_error)) {
 		struct fork_answer answer = {.err = ERR_UPSTREAM,
 					     .blob = blob_get(flight->last_error)};
 		deliver(u, flight, &answer);
@@ -338,6 +339,7 @@ static void failed(struct request *r, const struct client_reply *reply, struct f
 	struct call *call = &r->calls[0];
 	struct ability *ability = r->calls_n == 1 ? call_ability(u, call) : NULL;
 	failure->jitter = fork_random(u->fork);
+	failure->unsent = !reply->connected;
 	/* A long call may fail for its own reasons. */
 	if (!r->alone || failure->verdict == VERDICT_RATE || failure->err == ERR_NETWORK)
 		upstream_failed(u, failure, questions_in(r), reply->retry_after_ms);

@@ -222,6 +222,30 @@ static void survives_an_idle_close(void **state)
 	assert_int_equal(f->peer.accepted, 2);
 }
 
+/* libcurl repeats what a kept-alive connection swallowed, but not what may go out once. */
+static void repeats_nothing_that_is_sent_once(void **state)
+{
+	struct fixture *f = *state;
+	struct call call;
+	enum err err;
+	for (int once = 0; once <= 1; once++) {
+		post(f, &call);
+		assert_int_equal(call.reply.err, OK);
+		peer_script(&f->peer, "", PEER_RESET);
+		const unsigned requests = f->peer.requests;
+		call = (struct call){.owner = f, .then = stop_when_all};
+		f->waiting = 1;
+		client_post_fn *send = once ? client_post_once : client_post;
+		assert_int_equal(send(f->target, strdup("{}"), 2, LONG_MS, ROOM, call_done,
+				      &call, &call.op, &err),
+				 PENDING);
+		run(f);
+		assert_int_equal(call.reply.err, ERR_NETWORK);
+		assert_int_equal(f->peer.requests - requests, once ? 1 : 2);
+		peer_script(&f->peer, PEER_OK, PEER_KEEP);
+	}
+}
+
 struct told {
 	const char *reply;
 	enum peer_then then;
@@ -556,6 +580,7 @@ int main(void)
 		T(refuses_bad_headers),
 		T(reuses_its_connection),
 		T(survives_an_idle_close),
+		T(repeats_nothing_that_is_sent_once),
 		T(tells_how_it_went),
 		T(bounds_the_reply),
 		T(reads_retry_after),

@@ -39,7 +39,7 @@ static void test_call_errors(void **state)
 		{3, "execution reverted", ERR_UPSTREAM, 1},
 		{-32000, "execution reverted: nope", ERR_UPSTREAM, 1},
 		{-32602, "invalid argument 0", ERR_UPSTREAM, 1},
-		{-32601, "the method x does not exist/is not available", ERR_UPSTREAM, 1},
+		{-32601, "the method x does not exist/is not available", ERR_UNSUPPORTED, 1},
 		{-32005, "query returned more than 10000 results", ERR_UPSTREAM, 1},
 		{-32603, "internal", ERR_UPSTREAM, 3},
 		{-32000, "header not found", ERR_UPSTREAM, 4},
@@ -144,7 +144,10 @@ static void test_second_opinion(void **state)
 		rig_advance_ms(&rig, 1000);
 		assert_true(asked.done);
 		const char *text = cases[i].answer ? cases[i].answer->message : "[{\"a\":[1]}]";
-		if (asked.err != (cases[i].answer ? ERR_UPSTREAM : OK) ||
+		enum err err = cases[i].answer == NULL	  ? OK
+			       : cases[i].answer == &none ? ERR_UNSUPPORTED
+							  : ERR_UPSTREAM;
+		if (asked.err != err ||
 		    !memmem(asked.blob->bytes, asked.blob->len, text, strlen(text)))
 			fail_msg("case %zu: %s %s", i, err_name(asked.err), asked.detail);
 		for (size_t n = 0; n < 2; n++)

@@ -52,6 +52,18 @@ static void test_errors(void **state)
 			 VERDICT_ERROR);
 }
 
+static void test_no_method(void **state)
+{
+	(void)state;
+	assert_true(classify_no_method(-32601, SPAN("whatever")));
+	assert_true(classify_no_method(-32600, SPAN("Unsupported method: eth_getAccount")));
+	assert_true(classify_no_method(-32000, SPAN("Method not found")));
+	assert_true(classify_no_method(
+		-32000, SPAN("the method eth_x does not exist/is not available")));
+	assert_false(classify_no_method(-32602, SPAN("invalid argument 0")));
+	assert_false(classify_no_method(-32000, SPAN("tracer not supported")));
+}
+
 static void test_batch_too_big(void **state)
 {
 	(void)state;
@@ -67,6 +79,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_no_method),
 		cmocka_unit_test(test_batch_too_big),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
