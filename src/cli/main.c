@@ -30,6 +30,10 @@ static const char *class_title(enum method_class class)
 		return "Computed by the upstream, at the block that is resolved here";
 	case METHOD_FORWARD:
 		return "All others";
+	case METHOD_SLOW:
+		return "Asked once for each head, or computed from it";
+	case METHOD_SEND:
+		return "Forwarded once, with --allow-send";
 	case METHOD_LOCAL:
 		return "Answered here";
 	case METHOD_REFUSED:

@@ -51,7 +51,8 @@ bool in_use(void *cookie, const struct store_record *record)
 	case STORE_ACCOUNT:
 		return fact_in_use(memory, CELL_BALANCE, record) ||
 		       fact_in_use(memory, CELL_NONCE, record) ||
-		       fact_in_use(memory, CELL_CODE_HASH, record);
+		       fact_in_use(memory, CELL_CODE_HASH, record) ||
+		       fact_in_use(memory, CELL_STORAGE_ROOT, record);
 	case STORE_HEADER:
 		return header_in_use(memory, record);
 	case STORE_BINDING:

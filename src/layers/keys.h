@@ -11,7 +11,8 @@ enum cell_kind {
 	CELL_SLOT,
 	CELL_BINDING,
 	CELL_NUMBER,
-	CELL_NEAR
+	CELL_NEAR,
+	CELL_STORAGE_ROOT
 };
 
 /* Blob keys start with one of these, so that a code hash is never taken for a request. */

@@ -162,6 +162,8 @@ static const struct {
 	[FACT_NONCE] = {CELL_NONCE, FORK_NONCE, ACCOUNT_NONCE},
 	[FACT_CODE] = {CELL_CODE_HASH, FORK_CODE, ACCOUNT_CODE_HASH},
 	[FACT_SLOT] = {CELL_SLOT, FORK_SLOT, 0},
+	[FACT_CODE_HASH] = {CELL_CODE_HASH, FORK_CODE, ACCOUNT_CODE_HASH},
+	[FACT_STORAGE_ROOT] = {CELL_STORAGE_ROOT, FORK_CALL, ACCOUNT_STORAGE_ROOT},
 };
 
 void fact_prepare(struct stack_view *view, struct fact *fact)
@@ -230,6 +232,8 @@ static enum lookup disk_fact(struct stack_view *view, struct fact *fact)
 		memcpy(fact->value.bytes, fields.balance.bytes, 32);
 	else if (fact->kind == FACT_NONCE)
 		fact->value = nonce_value(fields.nonce);
+	else if (fact->kind == FACT_STORAGE_ROOT)
+		fact->value = fields.storage_root;
 	else
 		fact->value = fields.code_hash;
 	return HIT;
@@ -432,8 +436,8 @@ enum lookup stack_get_number(struct stack_view *view, const struct eth_bytes32 *
 
 /* ---- write-back ---- */
 
-void stack_keep_reply(struct stack *stack, struct span request, uint64_t block_number,
-		      struct span json)
+static void keep_reply(struct stack *stack, struct store *store, struct span request,
+		       uint64_t block_number, struct span json)
 {
 	struct blob *blob = blob_new(REPLY_HEAD_BYTES + json.len);
 
@@ -444,9 +448,21 @@ void stack_keep_reply(struct stack *stack, struct span request, uint64_t block_n
 	be64_put(blob->bytes, block_number);
 	memcpy(blob->bytes + REPLY_HEAD_BYTES, json.ptr, json.len);
 	blob_keep(stack, BLOB_REPLY, request, blob);
-	if (stack->store != NULL)
-		store_put_reply(stack->store, request, blob);
+	if (store != NULL)
+		store_put_reply(store, request, blob);
 	blob_put(&blob);
+}
+
+void stack_keep_reply(struct stack *stack, struct span request, uint64_t block_number,
+		      struct span json)
+{
+	keep_reply(stack, stack->store, request, block_number, json);
+}
+
+void stack_keep_reply_memory(struct stack *stack, struct span request, uint64_t block_number,
+			     struct span json)
+{
+	keep_reply(stack, NULL, request, block_number, json);
 }
 
 void stack_keep_header(struct stack *stack, const struct block_header *header, bool canonical,
@@ -507,6 +523,9 @@ void stack_keep_account(struct stack *stack, const struct eth_bytes32 *block,
 	}
 	if (fields->mask & ACCOUNT_CODE_HASH)
 		keep_cell(stack, CELL_CODE_HASH, block, address, NULL, &fields->code_hash);
+	if (fields->mask & ACCOUNT_STORAGE_ROOT)
+		keep_cell(stack, CELL_STORAGE_ROOT, block, address, NULL,
+			  &fields->storage_root);
 	if (stack->store != NULL)
 		store_put_account(stack->store, block, address, fields);
 }

@@ -31,7 +31,15 @@ struct stack_block {
 	bool final;
 };
 
-enum fact_kind { FACT_BALANCE, FACT_NONCE, FACT_CODE, FACT_SLOT };
+/* The last two are looked up only: they come along with others (stack_keep_account). */
+enum fact_kind {
+	FACT_BALANCE,
+	FACT_NONCE,
+	FACT_CODE,
+	FACT_SLOT,
+	FACT_CODE_HASH,
+	FACT_STORAGE_ROOT
+};
 
 /* One fact of a state. Fill the first group, then call fact_prepare; the rest is its. */
 struct fact {
@@ -145,6 +153,9 @@ uint64_t stack_now_us(const struct stack_view *view);
  * REPLY_UNSETTLED. */
 void stack_keep_reply(struct stack *stack, struct span request, uint64_t block_number,
 		      struct span json);
+/* In memory only: for what is soon out of date. */
+void stack_keep_reply_memory(struct stack *stack, struct span request, uint64_t block_number,
+			     struct span json);
 /* canonical: the header was asked for by number, or is known to be on the chain; the
  * number is bound to its hash only then, and only when final. */
 void stack_keep_header(struct stack *stack, const struct block_header *header, bool canonical,

@@ -26,6 +26,8 @@ void call_give_up(struct call *call)
 	fork_cancel(&call->op);
 	for (unsigned i = 0; i < call->reads_n; i++)
 		fork_cancel(&call->reads[i].op);
+	for (unsigned i = 0; call->parts != NULL && i < call->parts->n; i++)
+		fork_cancel(&call->parts->part[i].op);
 	call->reads_left = 0;
 }
 
@@ -45,6 +47,16 @@ enum lookup call_error(struct call *call, int code, const char *format, ...)
 	call->is_error = true;
 	call->render = render_text;
 	return FAILED;
+}
+
+enum lookup call_no_method(struct call *call, const char *why)
+{
+	const struct span name = call->in.method;
+	size_t shown = name.len < METHOD_NAME_MAX ? name.len : METHOD_NAME_MAX;
+
+	return call_error(call, RPC_METHOD_NOT_FOUND,
+			  "the method %.*s does not exist/is not available%s%s", (int)shown,
+			  name.ptr, why != NULL ? ": " : "", why != NULL ? why : "");
 }
 
 enum lookup call_failed(struct call *call, enum err err, const char *detail)
@@ -86,7 +98,8 @@ enum lookup call_take_failure(struct call *call, const struct fork_answer *answe
 {
 	if (answer->lacks)
 		call_suspect_head(call);
-	if (answer->err != ERR_UPSTREAM || answer->blob == NULL)
+	if ((answer->err != ERR_UPSTREAM && answer->err != ERR_UNSUPPORTED) ||
+	    answer->blob == NULL)
 		return call_failed(call, answer->err, answer->detail);
 	blob_put(&call->error_json);
 	call->error_json = blob_get(answer->blob);
@@ -178,7 +191,9 @@ enum lookup call_above_head(struct call *call)
 	case METHOD_COMPOSED:
 	case METHOD_AT:
 	case METHOD_RANGE:
+	case METHOD_SLOW:
 	case METHOD_LOCAL:
+	case METHOD_SEND:
 	case METHOD_REFUSED:
 	case METHOD_FORWARD:
 		break;
@@ -192,6 +207,8 @@ void call_pin(struct call *call)
 		reply_pin(&call->reply);
 	for (unsigned i = 0; i < call->reads_n; i++)
 		fact_pin(&call->reads[i].fact);
+	for (unsigned i = 0; call->parts != NULL && i < call->parts->n; i++)
+		reply_pin(&call->parts->part[i].reply);
 }
 
 void call_release(struct call *call)
@@ -199,6 +216,9 @@ void call_release(struct call *call)
 	call_give_up(call);
 	for (unsigned i = 0; i < call->reads_n; i++)
 		fact_release(&call->reads[i].fact);
+	for (unsigned i = 0; call->parts != NULL && i < call->parts->n; i++)
+		reply_release(&call->parts->part[i].reply);
+	call->parts = NULL;
 	reply_release(&call->reply);
 	blob_put(&call->error_json);
 }

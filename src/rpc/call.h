@@ -24,7 +24,9 @@
 #include "rpc/method.h"
 #include "rpc/params.h"
 
+struct ability;
 struct buf;
+struct composition;
 struct request;
 
 /* Longest canonical request; above the server's body limit. */
@@ -54,6 +56,18 @@ struct read {
 	struct call *call;
 };
 
+/* The answers that a composed one is put together from (compose.h). */
+struct part {
+	struct reply reply;
+	struct fork_op *op;
+	struct call *call;
+};
+struct parts {
+	unsigned n, left;
+	bool do_not_store; /* of one of them nothing may be stored */
+	struct part part[];
+};
+
 struct call {
 	struct request *request;
 	struct json_request in;
@@ -77,6 +91,8 @@ struct call {
 	uint32_t by_hash_at, by_hash_len;
 	bool guarded; /* between two reads of guard's hash */
 	struct fork_block guard;
+	const struct composition *composition; /* what it can be composed of, or NULL */
+	struct parts *parts;		       /* in the arena, or NULL */
 
 	struct span key; /* canonical request; empty: not kept */
 	struct reply reply;
@@ -113,6 +129,8 @@ bool call_is_pending(const struct call *call);
 bool call_is_above(const struct call *call, uint64_t number);
 struct stack_view *call_view(const struct call *call);
 struct arena *call_arena(const struct call *call);
+/* Whether the upstreams have the call's method, as far as this worker has seen. */
+struct ability *call_method_ability(const struct call *call);
 /* An empty buffer for text in the making, so that a hit needs no allocation; for one use at a
  * time, until the function that asked for it returns. */
 struct buf *call_scratch(const struct call *call);
@@ -134,6 +152,8 @@ enum lookup call_error(struct call *call, int code, const char *format, ...) PRI
 /* A fork's failure or an upstream's error object, as clients are to see it. */
 enum lookup call_failed(struct call *call, enum err err, const char *detail);
 enum lookup call_take_failure(struct call *call, const struct fork_answer *answer);
+/* "the method X does not exist/is not available", and why (NULL: no more). */
+enum lookup call_no_method(struct call *call, const char *why);
 /* "not in the cache (offline): eth_getStorageAt 0x... slot 0x... at block N" */
 enum lookup call_offline_miss(struct call *call, const struct fact *fact);
 /* What a node says of a block above its head. */

@@ -31,6 +31,7 @@ struct chain {
 	struct head pinned;			 /* pinned: the head */
 	atomic_ullong finalized;		 /* blocks up to this number are final */
 	bool keep_nothing;			 /* an untrusted development node */
+	bool allow_send;			 /* raw transactions are forwarded, following */
 	char client_version[CHAIN_CLIENT_BYTES]; /* our own web3_clientVersion */
 };
 

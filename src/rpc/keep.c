@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/keccak.h"
 #include "base/rlp.h"
+#include "rpc/explode.h"
 #include "rpc/params.h"
 
 _Static_assert(sizeof(struct keep) == 4 + 4 + 8 + 8 + 8 + 32 + 20 + 4,
@@ -29,7 +30,7 @@ static bool tag_open(struct span tag, struct keep *keep, struct span *key)
 	return true;
 }
 
-static bool hash_member(struct span object, const char *name, struct eth_bytes32 *out)
+bool json_hash_member(struct span object, const char *name, struct eth_bytes32 *out)
 {
 	struct span value, text;
 
@@ -37,7 +38,7 @@ static bool hash_member(struct span object, const char *name, struct eth_bytes32
 	       eth_data_parse(text, out->bytes, 32) == OK;
 }
 
-static bool u64_member(struct span object, const char *name, uint64_t *out)
+bool json_u64_member(struct span object, const char *name, uint64_t *out)
 {
 	struct span value, text;
 
@@ -47,12 +48,12 @@ static bool u64_member(struct span object, const char *name, uint64_t *out)
 
 bool tx_block_hash(struct span json, struct eth_bytes32 *hash)
 {
-	return hash_member(json, "blockHash", hash);
+	return json_hash_member(json, "blockHash", hash);
 }
 
 bool tx_block_number(struct span json, uint64_t *number)
 {
-	return u64_member(json, "blockNumber", number);
+	return json_u64_member(json, "blockNumber", number);
 }
 
 /* ---- checks ---- */
@@ -82,7 +83,7 @@ static enum err check_names_block(const struct keep *keep, struct span object,
 {
 	struct eth_bytes32 hash;
 
-	if (!hash_member(object, "blockHash", &hash))
+	if (!json_hash_member(object, "blockHash", &hash))
 		return err_set(detail, ERR_BAD_ANSWER, "the answer does not name its block");
 	if ((keep->flags & KEEP_HAS_HASH) && !eth_bytes32_equal(&hash, &keep->hash))
 		return err_set(detail, ERR_BAD_ANSWER, "the answer is of another block");
@@ -109,7 +110,7 @@ static enum err check_tx_at(const struct keep *keep, struct span json,
 {
 	uint64_t index;
 
-	if (!u64_member(json, "transactionIndex", &index) || index != keep->count)
+	if (!json_u64_member(json, "transactionIndex", &index) || index != keep->count)
 		return err_set(detail, ERR_BAD_ANSWER,
 			       "the answer is not the transaction at that index");
 	return check_names_block(keep, json, detail);
@@ -200,7 +201,7 @@ static enum err check_fees(const struct keep *keep, struct span json, struct err
 	struct span list;
 	uint64_t oldest;
 
-	if (!u64_member(json, "oldestBlock", &oldest))
+	if (!json_u64_member(json, "oldestBlock", &oldest))
 		return err_set(detail, ERR_BAD_ANSWER, "the answer is not a fee history");
 	uint64_t n = json_member(json, "gasUsedRatio", &list) ? list_length(list) : 0;
 	if (n > 0 && oldest + n - 1 != keep->number)
@@ -215,7 +216,8 @@ static enum err check_tx(const struct keep *keep, struct span json, struct err_d
 	struct eth_bytes32 hash;
 
 	if (json_type(json) != JSON_OBJECT ||
-	    (!hash_member(json, "transactionHash", &hash) && !hash_member(json, "hash", &hash)))
+	    (!json_hash_member(json, "transactionHash", &hash) &&
+	     !json_hash_member(json, "hash", &hash)))
 		return err_set(detail, ERR_BAD_ANSWER, "the answer is not a transaction");
 	if (!eth_bytes32_equal(&hash, &keep->hash))
 		return err_set(detail, ERR_BAD_ANSWER,
@@ -233,8 +235,8 @@ static bool account_parse(struct span json, const char *root_name, struct accoun
 	    eth_quantity_lenient(text, &out->balance) != OK ||
 	    !json_member(json, "nonce", &value) || !json_string_plain(value, &text) ||
 	    eth_quantity_u64(text, &out->nonce) != OK ||
-	    !hash_member(json, "codeHash", &out->code_hash) ||
-	    !hash_member(json, root_name, &out->storage_root))
+	    !json_hash_member(json, "codeHash", &out->code_hash) ||
+	    !json_hash_member(json, root_name, &out->storage_root))
 		return false;
 	/* Of an absent account some nodes answer hashes of zero, others those of nothing: the
 	 * former are not known from here. */
@@ -290,6 +292,20 @@ static enum err check_proof(const struct keep *keep, struct span key, struct spa
 	return OK;
 }
 
+/* eth_sendRawTransaction's hash, or eth_sendRawTransactionSync's receipt. */
+static enum err check_sent(const struct keep *keep, struct span json, struct err_detail *detail)
+{
+	struct eth_bytes32 hash;
+	struct span text;
+
+	if (json_type(json) == JSON_OBJECT)
+		return check_tx(keep, json, detail);
+	if (json_string_plain(json, &text) && eth_data_parse(text, hash.bytes, 32) == OK &&
+	    eth_bytes32_equal(&hash, &keep->hash))
+		return OK;
+	return err_set(detail, ERR_BAD_ANSWER, "the answer is not the transaction's hash");
+}
+
 enum err keep_check(const struct fork_question *question, struct span json,
 		    struct err_detail *detail)
 {
@@ -319,6 +335,8 @@ enum err keep_check(const struct fork_question *question, struct span json,
 		return check_raw(&keep, json, detail);
 	case KEEP_FEES:
 		return check_fees(&keep, json, detail);
+	case KEEP_SENT:
+		return check_sent(&keep, json, detail);
 	case KEEP_PROOF:
 		return check_proof(&keep, key, json, detail);
 	case KEEP_ACCOUNT:
@@ -327,6 +345,7 @@ enum err keep_check(const struct fork_question *question, struct span json,
 		return OK;
 	case KEEP_NOTHING:
 	case KEEP_PLAIN:
+	case KEEP_SLOW:
 		return OK;
 	}
 	return OK;
@@ -347,6 +366,8 @@ static void store_block(const struct chain *chain, struct stack *stack, const st
 	stack_keep_header(stack, &header, (keep->flags & KEEP_CANONICAL) != 0, final);
 	if (keep->epoch != 0)
 		stack_keep_near(stack, keep->epoch, header.number, &header.hash);
+	if (final && (keep->flags & KEEP_CANONICAL))
+		explode_transactions(chain, stack, &header, json);
 	if (keep->flags & KEEP_HAS_HASH) {
 		stack_keep_reply(stack, key, header.number, json);
 		return;
@@ -475,27 +496,6 @@ static bool is_per_tx(const struct keep *keep, struct span json)
 	       n == keep->count;
 }
 
-/* Each element is what eth_getTransactionReceipt answers. */
-static void explode_receipts(const struct chain *chain, struct stack *stack,
-			     const struct keep *keep, struct span json)
-{
-	struct json_iter iter = json_iter(json);
-	struct eth_bytes32 hash;
-	struct span element;
-	struct buf key;
-
-	buf_init(&key, 256);
-	while (json_next_element(&iter, &element)) {
-		if (!hash_member(element, "transactionHash", &hash))
-			continue;
-		buf_clear(&key);
-		tx_key(chain, "eth_getTransactionReceipt", &hash, &key);
-		if (buf_err(&key) == OK)
-			stack_keep_reply(stack, buf_as_span(&key), keep->number, element);
-	}
-	buf_release(&key);
-}
-
 static void store_per_tx(const struct chain *chain, struct stack *stack,
 			 const struct keep *keep, struct span key, struct span json)
 {
@@ -505,7 +505,7 @@ static void store_per_tx(const struct chain *chain, struct stack *stack,
 	/* A receipt alone is asked for without its block: final ones only. */
 	if (keep->kind == KEEP_RECEIPTS && (keep->flags & KEEP_CANONICAL) &&
 	    chain_is_final(chain, keep->number))
-		explode_receipts(chain, stack, keep, json);
+		explode_receipts(chain, stack, keep->number, json);
 }
 
 static void store_proof(struct stack *stack, const struct keep *keep, struct span key,
@@ -529,6 +529,11 @@ void keep_store(void *cookie, struct stack *stack, const struct fork_question *q
 	bool nothing = is_nothing(json);
 	switch ((enum keep_kind)keep.kind) {
 	case KEEP_NOTHING:
+	case KEEP_SENT:
+		return;
+	case KEEP_SLOW:
+		if (!nothing)
+			stack_keep_reply_memory(stack, key, 0, json);
 		return;
 	case KEEP_BLOCK:
 		if (!nothing)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Methods that are answered from the pinned chain's identity, without any lookup. */
+/* Methods that are answered from the chain's identity, and pinned, from the head's header. */
 #include "base/buf.h"
 #include "base/keccak.h"
 #include "rpc/begin.h"
@@ -62,25 +62,41 @@ enum lookup begin_block_number(struct call *call)
 
 enum lookup begin_gas_price(struct call *call)
 {
-	struct eth_u256 price = head_gas_price(call_head(call));
+	struct eth_u256 price;
 
+	if (call_follows(call))
+		return begin_slow(call);
+	price = head_gas_price(call_head(call));
 	return quantity(call, &price);
 }
 
 enum lookup begin_priority_fee(struct call *call)
 {
+	if (call_follows(call))
+		return begin_slow(call);
 	return call_text(call, SPAN(GWEI_QUANTITY));
 }
 
 enum lookup begin_base_fee(struct call *call)
 {
+	if (call_follows(call))
+		return begin_slow(call);
 	return quantity(call, &call_head(call)->header.base_fee);
 }
 
 enum lookup begin_blob_base_fee(struct call *call)
 {
+	if (call_follows(call))
+		return begin_slow(call);
 	return quantity_u64(call,
 			    head_blob_base_fee(call_head(call), call_chain(call)->chain_id));
+}
+
+enum lookup begin_syncing(struct call *call)
+{
+	if (call_follows(call))
+		return begin_slow(call);
+	return call_text(call, SPAN("false"));
 }
 
 enum lookup begin_client_version(struct call *call)

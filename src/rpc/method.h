@@ -13,6 +13,9 @@
 
 struct call;
 
+/* Longest method name that is looked at; all real ones are far below. */
+#define METHOD_NAME_MAX 96
+
 enum method_class {
 	METHOD_FACT,	 /* facts of a state */
 	METHOD_COMPOSED, /* of a state, kept as the reply and as the facts in it */
@@ -21,7 +24,9 @@ enum method_class {
 	METHOD_TX_OF,	 /* by transaction; the answer does not say which block it is of */
 	METHOD_AT,	 /* computed at a block */
 	METHOD_RANGE,	 /* logs: a filter object */
+	METHOD_SLOW,	 /* changes with the head, and otherwise hardly: kept under its hash */
 	METHOD_LOCAL,	 /* answered here */
+	METHOD_SEND,	 /* a transaction to the real chain: forwarded once, if it is allowed */
 	METHOD_REFUSED,
 	METHOD_FORWARD, /* to one upstream, as it is */
 };
@@ -65,6 +70,8 @@ enum keep_kind {
 	KEEP_PROOF,	 /* eth_getProof's: address and slots; stored, and the facts in it */
 	KEEP_HEAD,	 /* the block that a tag means (heads.h; count: which) */
 	KEEP_FEES,	 /* eth_feeHistory's: oldestBlock; stored as KEEP_PLAIN */
+	KEEP_SLOW,	 /* true of the head only: stored in memory, not on disk */
+	KEEP_SENT,	 /* a transaction's hash, or its receipt: not stored */
 };
 
 enum method_flags {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Chain data of one block, what is computed at a block, and what is forwarded. */
-#include "rpc/reply_impl.h"
+#include "rpc/compose.h"
 
 /* ---- the question ---- */
 
@@ -16,8 +16,7 @@ void put_number(struct buf *out, uint64_t number)
 	buf_printf(out, "\"0x%llx\"", (unsigned long long)number);
 }
 
-/* The block as an upstream is asked for it; notes where {"blockHash"} stands. */
-static void put_block(struct call *call, enum param_kind kind, struct buf *out)
+void put_block(struct call *call, enum param_kind kind, struct buf *out)
 {
 	if (call_is_pending(call)) {
 		buf_text(out, "\"pending\"");
@@ -166,7 +165,7 @@ static enum err put_tail(struct span tail, struct buf *out)
 	return OK;
 }
 
-static enum err put_params(struct call *call, bool for_key, struct buf *out)
+enum err put_params(struct call *call, bool for_key, struct buf *out)
 {
 	unsigned n = params_written(call);
 
@@ -261,8 +260,7 @@ static enum lookup step_taken(struct call *call)
 	return call->is_error ? FAILED : HIT;
 }
 
-/* Whether the reply's block is above the pinned one; by what the answer says of itself. */
-static bool reply_is_above(struct call *call)
+bool reply_is_above(struct call *call)
 {
 	struct block_header header;
 	uint64_t number;
@@ -309,14 +307,18 @@ void on_reply(void *cookie, const struct fork_answer *answer)
 
 	call->op = NULL;
 	call->step = step_taken;
-	if (answer->err != OK) {
-		call_take_failure(call, answer);
-	} else {
+	if (call->composition != NULL)
+		compose_learn(call, answer->err);
+	if (answer->err == OK) {
 		call->reply.blob = call->reply.blob_ref = blob_get(answer->blob);
 		call->reply.json = blob_span(answer->blob);
 		if (is_doubtful(call))
 			call_suspect_head(call);
 		reply_done(call);
+	} else if (answer->err == ERR_UNSUPPORTED && call->composition != NULL) {
+		call->step = compose_ask;
+	} else {
+		call_take_failure(call, answer);
 	}
 	call_resume(call);
 }
@@ -361,7 +363,7 @@ static bool may_be_null(const struct call *call)
 	       call->params.index >= count;
 }
 
-static struct keep keep_of(const struct call *call, uint32_t hash_at)
+struct keep keep_of(const struct call *call, uint32_t hash_at)
 {
 	const struct method *m = call->method;
 	struct keep keep = {.kind = m->keep};
@@ -393,9 +395,7 @@ static struct keep keep_of(const struct call *call, uint32_t hash_at)
 	return keep;
 }
 
-/* What is asked by number of a block that is not final is true as long as a block stays on the
- * chain: this one, or, where its hash is not known, the head. */
-static void guard(struct call *call, bool twin)
+void guard(struct call *call, bool twin)
 {
 	if (!call_follows(call) || call->block.final || twin || call->method->block_at < 0 ||
 	    asked_by_hash(call))
@@ -442,8 +442,13 @@ enum lookup step_reply(struct call *call)
 			return call_above_head(call);
 		return use_result(call);
 	}
+	enum lookup kept = call->composition != NULL ? compose_kept(call) : MISS;
+	if (kept != MISS)
+		return kept;
 	if (stack_is_offline(call_view(call)))
 		return call_offline_miss(call, NULL);
+	if (call->composition != NULL && compose_is_lacking(call))
+		return compose_ask(call);
 	return ask(call, hash_at);
 }
 

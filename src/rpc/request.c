@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "fork/ability.h"
 #include "rpc/begin.h"
 #include "rpc/request_impl.h"
 
@@ -11,9 +12,6 @@
 #define POOL_KEEP_REQUESTS 8
 #define POOL_KEEP_CALLS	   1024
 #define POOL_KEEP_TEXT	   65536
-
-/* Longest method name that is looked at; all real ones are far below. */
-#define METHOD_NAME_MAX 96
 
 static void bump(atomic_ullong *counter, unsigned long long by)
 {
@@ -32,8 +30,9 @@ enum err request_pool_new(struct stack_view *view, const struct chain *chain,
 	if (pool == NULL)
 		return ERR_NOMEM;
 	pool->stats.by_method = calloc(method_count(), sizeof *pool->stats.by_method);
-	if (pool->stats.by_method == NULL) {
-		free(pool);
+	pool->abilities = calloc(method_count(), sizeof *pool->abilities);
+	if (pool->stats.by_method == NULL || pool->abilities == NULL) {
+		request_pool_free(&pool);
 		return ERR_NOMEM;
 	}
 	buf_init(&pool->scratch, REQUEST_MAX_BYTES);
@@ -75,6 +74,7 @@ void request_pool_free(struct request_pool **pool)
 	heads_view_free(&(*pool)->heads);
 	buf_release(&(*pool)->scratch);
 	free((*pool)->stats.by_method);
+	free((*pool)->abilities);
 	free(*pool);
 	*pool = NULL;
 }
@@ -138,6 +138,16 @@ struct stack_view *call_view(const struct call *call)
 struct arena *call_arena(const struct call *call)
 {
 	return &call->request->arena;
+}
+
+struct ability *call_method_ability(const struct call *call)
+{
+	const struct method *m = call->method;
+
+	/* Who has one of a pair has the other. */
+	if (m->by_hash != NULL)
+		m = method_find(span_of(m->by_hash));
+	return &call->request->pool->abilities[method_index(m)];
 }
 
 struct buf *call_scratch(const struct call *call)
@@ -301,16 +311,6 @@ static bool name_is_sane(struct span name)
 	return true;
 }
 
-static enum lookup no_such_method(struct call *call)
-{
-	size_t shown =
-		call->in.method.len < METHOD_NAME_MAX ? call->in.method.len : METHOD_NAME_MAX;
-
-	return call_error(call, RPC_METHOD_NOT_FOUND,
-			  "the method %.*s does not exist/is not available", (int)shown,
-			  call->in.method.ptr);
-}
-
 /* A name is the same in whatever way it is written. False: no memory. */
 static bool decode_name(struct call *call)
 {
@@ -323,6 +323,11 @@ static bool decode_name(struct call *call)
 	name->len = json_string_decode((struct span){name->ptr - 1, name->len + 2}, decoded);
 	name->ptr = decoded;
 	return true;
+}
+
+static bool sends(const struct call *call)
+{
+	return call_follows(call) && call_chain(call)->allow_send;
 }
 
 /* The parameters are read; runs again when the head is known that it asked for. */
@@ -354,13 +359,16 @@ static enum lookup begin(struct call *call)
 	if (call->in.method_escaped && !decode_name(call))
 		return call_failed(call, ERR_NOMEM, "");
 	if (!name_is_sane(call->in.method))
-		return no_such_method(call);
+		return call_no_method(call, NULL);
 	call->method = method_find(call->in.method);
 	if (call->method == NULL)
 		call->method = method_unknown();
 	bump(&stats->by_method[method_index(call->method)], 1);
 	if (call->method->class == METHOD_REFUSED)
-		return no_such_method(call);
+		return call_no_method(call, call->method->summary);
+	if (call->method->class == METHOD_SEND && !sends(call))
+		return call_no_method(call, "it writes to the real chain, for which this "
+					    "server needs --allow-send and no --fork-block");
 	if (params_parse(call->method, call->in.params, &call->params, &message) != OK)
 		return call_error(call, RPC_INVALID_PARAMS, "%s", message.text);
 	return start(call);

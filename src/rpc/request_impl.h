@@ -30,7 +30,8 @@ struct request_pool {
 	struct request_limits limits;
 	struct request *free;
 	unsigned free_n;
-	struct buf scratch; /* see call_scratch */
+	struct buf scratch;	   /* see call_scratch */
+	struct ability *abilities; /* method_count() of them */
 	struct request_stats stats;
 };
 

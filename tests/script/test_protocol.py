@@ -407,7 +407,8 @@ class JsonRpc(ProtocolTest):
             "debug_chaindbCompact", "debug_freeOSMemory", "eth_newFilter", "eth_subscribe",
         ):
             error = self.proxy.error(method)
-            self.assertEqual((error.code, error.message), (-32601, unavailable % method))
+            self.assertEqual(error.code, -32601)
+            self.assertTrue(error.message.startswith(unavailable % method + ": "), error)
         self.assertEqual(self.node.counters()["http_requests"], 0, "one was forwarded")
 
     def test_a_name_in_escapes_is_no_way_around(self):

@@ -38,6 +38,13 @@ static void rows_agree_with_themselves(void **state)
 		bool refused = m->class == METHOD_REFUSED;
 		assert_true((m->begin == NULL) == refused);
 		assert_true(!has_star(m) || refused);
+		if (m->class == METHOD_SEND)
+			assert_true(m->keep == KEEP_SENT && m->wait != FORK_CLASS_STATE &&
+				    m->kinds[0] == PARAM_DATA && m->required_n > 0);
+		if (m->class == METHOD_SLOW)
+			assert_true(m->keep == KEEP_SLOW && m->params_n == 0);
+		if (m->class == METHOD_FORWARD)
+			assert_true(m->keep == KEEP_NOTHING && m->rest);
 		assert_in_range(m->required_n, 0, m->params_n);
 		assert_true(m->wait < FORK_CLASSES);
 		if (m->block_at >= 0)
@@ -120,9 +127,8 @@ static void is_refused(const char *name)
 static void what_is_dangerous_is_refused(void **state)
 {
 	static const char *const names[] = {
-		"eth_sendRawTransaction",
 		"eth_sendTransaction",
-		"eth_sendRawTransactionSync",
+		"eth_sendRawTransactionX",
 		"eth_sendPrivateTransaction",
 		"eth_sendBundle",
 		"mev_sendBundle",
@@ -180,7 +186,7 @@ static void what_only_looks_so_is_not(void **state)
 					    "debug_preimage",
 					    "sendRawTransaction",
 					    "debug_Filexx",
-					    "txpool_content",
+					    "txpool_foo",
 					    "anvil",
 					    "eth_getFilterChangesX",
 					    "",

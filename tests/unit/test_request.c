@@ -223,20 +223,28 @@ static void identity_is_answered_here(void **state)
 
 static void dangerous_methods_are_refused(void **state)
 {
-	static const char *const names[] = {"eth_sendRawTransaction",
-					    "anvil_nodeInfo",
-					    "admin_peers",
-					    "debug_setHead",
-					    "debug_standardTraceBlockToFile",
-					    "eth_newFilter"};
-	char body[256], reply[256];
+	static const struct {
+		const char *name, *why;
+	} rows[] = {
+		{"eth_sendRawTransaction", "it writes to the real chain, for which this "
+					   "server needs --allow-send and no --fork-block"},
+		{"eth_sendTransaction", "it writes to the real chain"},
+		{"eth_signTransaction", "no keys are kept here"},
+		{"anvil_nodeInfo", "a development method; ask your own fork node"},
+		{"admin_peers", "it administers a node"},
+		{"debug_setHead", "it administers a node"},
+		{"debug_standardTraceBlockToFile", "it writes files on the node"},
+		{"eth_newFilter", "no filters are kept here; ask eth_getLogs"},
+		{"eth_subscribe", "no subscriptions over HTTP"},
+	};
+	char body[256], reply[512];
 
 	(void)state;
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-		snprintf(body, sizeof body, CALL("%s", "[]"), names[i]);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		snprintf(body, sizeof body, CALL("%s", "[]"), rows[i].name);
 		snprintf(reply, sizeof reply,
-			 ERROR(-32601, "the method %s does not exist/is not available"),
-			 names[i]);
+			 ERROR(-32601, "the method %s does not exist/is not available: %s"),
+			 rows[i].name, rows[i].why);
 		assert_int_equal(expect(body, reply), 0);
 	}
 }

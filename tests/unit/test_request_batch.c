@@ -157,7 +157,8 @@ static void names_of_methods(void **state)
 	/* Escapes are a spelling. */
 	expect(CALL("eth_\\u0063hainId", "[]"), RESULT("\"0x1\""));
 	expect(CALL("anvil\\u005fnodeInfo", "[]"),
-	       ERROR(-32601, "the method anvil_nodeInfo does not exist/is not available"));
+	       ERROR(-32601, "the method anvil_nodeInfo does not exist/is not available: a "
+			     "development method; ask your own fork node"));
 	expect(CALL("foo\\u005fbar", "[]"), RESULT("\"foo_bar\""));
 	expect(CALL("", "[]"), ERROR(-32601, "the method  does not exist/is not available"));
 	expect(CALL("eth chainId", "[]"),
@@ -339,7 +340,7 @@ static const struct {
 					 "000066\",\"requireCanonical\":true}]"),
 	 3},
 	{CALL("debug_traceTransaction", "[\"0x" ZEROS_58 "000067\"]"), 2},
-	{CALL("eth_getBlockTransactionCountByNumber", "[\"0x68\"]"), 2},
+	{CALL("eth_getRawTransactionByBlockNumberAndIndex", "[\"0x68\",\"0x0\"]"), 2},
 	{CALL("eth_getLogs", "[{\"blockHash\":\"0x" ZEROS_58 "000069\"}]"), 2},
 	{CALL("eth_call", "[{},\"0x6a\"]"), 2},
 };

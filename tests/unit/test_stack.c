@@ -183,6 +183,9 @@ static void check_value(struct fact *fact)
 	case FACT_SLOT:
 		want.bytes[31] = 9;
 		break;
+	case FACT_CODE_HASH:
+	case FACT_STORAGE_ROOT:
+		fail();
 	}
 	assert_memory_equal(fact->value.bytes, want.bytes, 32);
 }
@@ -268,6 +271,49 @@ static void a_code_hash_without_its_code_is_a_miss(void **state)
 	fetch(&fact);
 	fact_release(&fact);
 	assert_int_equal(get(FACT_CODE), HIT);
+}
+
+/* They come with a proof, and are found in memory, then on disk. */
+static void hashes_of_an_account_are_facts(void **state)
+{
+	struct account_fields fields = {.mask = ACCOUNT_CODE_HASH | ACCOUNT_STORAGE_ROOT};
+	const struct stack_block block = block_of(5);
+	const struct eth_address address = {{0}};
+
+	(void)state;
+	assert_int_equal(get(FACT_CODE_HASH), MISS);
+	assert_int_equal(get(FACT_STORAGE_ROOT), MISS);
+	memset(fields.code_hash.bytes, 0xc0, 32);
+	memset(fields.storage_root.bytes, 0x50, 32);
+	stack_keep_account(rig.stack, &block.at.hash, &address, &fields);
+	for (unsigned disk = 0; disk <= 2; disk += 2) {
+		struct fact fact = fact_of(FACT_CODE_HASH, 0, 5);
+		assert_int_equal(stack_get_fact(rig.view, &fact), HIT);
+		assert_memory_equal(&fact.value, &fields.code_hash, 32);
+		fact = fact_of(FACT_STORAGE_ROOT, 0, 5);
+		assert_int_equal(stack_get_fact(rig.view, &fact), HIT);
+		assert_memory_equal(&fact.value, &fields.storage_root, 32);
+		assert_int_equal(stats().disk_hits, disk);
+		forget();
+	}
+}
+
+static void what_is_soon_out_of_date_is_kept_in_memory(void **state)
+{
+	struct reply reply = {0};
+
+	(void)state;
+	stack_keep_reply(rig.stack, SPAN("for long"), 3, SPAN("[1]"));
+	stack_keep_reply_memory(rig.stack, SPAN("of the head"), 0, SPAN("2"));
+	assert_int_equal(stack_get_reply(rig.view, SPAN("of the head"), &reply), HIT);
+	assert_true(span_is(reply.json, "2"));
+	reply_release(&reply);
+	forget();
+	assert_int_equal(stack_get_reply(rig.view, SPAN("of the head"), &reply), MISS);
+	assert_int_equal(stack_get_reply(rig.view, SPAN("for long"), &reply), HIT);
+	assert_int_equal(reply.block_number, 3);
+	assert_true(span_is(reply.json, "[1]"));
+	reply_release(&reply);
 }
 
 static void a_pinned_code_outlives_the_turn(void **state)
@@ -472,6 +518,8 @@ int main(void)
 		TEST(facts_differ_by_all_that_names_them),
 		TEST(no_code_is_known_without_bytes),
 		TEST(a_code_hash_without_its_code_is_a_miss),
+		TEST(hashes_of_an_account_are_facts),
+		TEST(what_is_soon_out_of_date_is_kept_in_memory),
 		TEST(a_pinned_code_outlives_the_turn),
 		TEST(what_nobody_waits_for_is_kept),
 		TEST(what_must_not_be_stored_is_not),
