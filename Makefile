@@ -270,6 +270,11 @@ lint: ## style, static analysis, who includes whom
 format: ## clang-format over all sources
 	$(Q)clang-format -i $(SOURCES)
 
+.PHONY: docs
+docs: $(B)/forkcache ## what is generated: docs/methods.md, config/forkcache.yaml
+	$(Q)$(B)/forkcache methods --markdown > docs/methods.md
+	$(Q)$(B)/forkcache serve --print-config > config/forkcache.yaml
+
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 # A configuration that is there is somebody's work, and stays.

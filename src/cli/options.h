@@ -22,6 +22,7 @@ struct options {
 	uint64_t chain_id; /* 0: whatever the upstreams say */
 	bool trust_dev_upstream;
 	bool offline;
+	bool allow_send;
 
 	char *listen; /* "127.0.0.1:8545" */
 	char **allow_hosts;

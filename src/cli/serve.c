@@ -279,6 +279,7 @@ static enum err assemble(struct service *s, struct err_detail *detail)
 
 	if (err != OK)
 		return err;
+	s->chain.allow_send = s->options.allow_send;
 	const struct stack_config config = {
 		.memory_bytes = s->options.memory_bytes,
 		.store = s->store,
@@ -303,6 +304,10 @@ static enum err check_options(const struct options *o, struct err_detail *detail
 		return err_set(detail, ERR_CONFIG,
 			       "no upstream: give --upstream URL, or --offline to serve only "
 			       "what is cached");
+	if (o->allow_send && (o->offline || o->fork_block != NULL))
+		return err_set(detail, ERR_CONFIG,
+			       "--allow-send is for a chain that is followed: leave out %s",
+			       o->offline ? "--offline" : "--fork-block");
 	err = server_is_loopback(o->listen, &loopback, detail);
 	if (err != OK)
 		return err;

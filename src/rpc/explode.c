@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "rpc/explode.h"
-#include "base/json.h"
-#include "rpc/keep.h"
+#include "rpc/keep_impl.h"
 
 static void keep_element(const struct chain *chain, struct stack *stack, const char *method,
 			 const struct eth_bytes32 *hash, uint64_t number, struct span element)
@@ -24,7 +23,7 @@ void explode_receipts(const struct chain *chain, struct stack *stack, uint64_t n
 
 	/* keep_check has seen that each names its block. */
 	while (json_next_element(&iter, &element))
-		if (json_hash_member(element, "transactionHash", &hash))
+		if (keep_hash_member(element, "transactionHash", &hash))
 			keep_element(chain, stack, "eth_getTransactionReceipt", &hash, number,
 				     element);
 }
@@ -43,8 +42,8 @@ void explode_transactions(const struct chain *chain, struct stack *stack,
 	while (json_next_element(&iter, &element)) {
 		if (json_type(element) != JSON_OBJECT)
 			return;
-		if (json_hash_member(element, "hash", &hash) &&
-		    json_hash_member(element, "blockHash", &block) &&
+		if (keep_hash_member(element, "hash", &hash) &&
+		    keep_hash_member(element, "blockHash", &block) &&
 		    eth_bytes32_equal(&block, &header->hash) &&
 		    tx_block_number(element, &number) && number == header->number)
 			keep_element(chain, stack, "eth_getTransactionByHash", &hash, number,

@@ -4,6 +4,7 @@
 #include "base/keccak.h"
 #include "base/rlp.h"
 #include "rpc/explode.h"
+#include "rpc/keep_impl.h"
 #include "rpc/params.h"
 
 _Static_assert(sizeof(struct keep) == 4 + 4 + 8 + 8 + 8 + 32 + 20 + 4,
@@ -30,7 +31,7 @@ static bool tag_open(struct span tag, struct keep *keep, struct span *key)
 	return true;
 }
 
-bool json_hash_member(struct span object, const char *name, struct eth_bytes32 *out)
+bool keep_hash_member(struct span object, const char *name, struct eth_bytes32 *out)
 {
 	struct span value, text;
 
@@ -38,7 +39,7 @@ bool json_hash_member(struct span object, const char *name, struct eth_bytes32 *
 	       eth_data_parse(text, out->bytes, 32) == OK;
 }
 
-bool json_u64_member(struct span object, const char *name, uint64_t *out)
+bool keep_u64_member(struct span object, const char *name, uint64_t *out)
 {
 	struct span value, text;
 
@@ -48,12 +49,12 @@ bool json_u64_member(struct span object, const char *name, uint64_t *out)
 
 bool tx_block_hash(struct span json, struct eth_bytes32 *hash)
 {
-	return json_hash_member(json, "blockHash", hash);
+	return keep_hash_member(json, "blockHash", hash);
 }
 
 bool tx_block_number(struct span json, uint64_t *number)
 {
-	return json_u64_member(json, "blockNumber", number);
+	return keep_u64_member(json, "blockNumber", number);
 }
 
 /* ---- checks ---- */
@@ -83,7 +84,7 @@ static enum err check_names_block(const struct keep *keep, struct span object,
 {
 	struct eth_bytes32 hash;
 
-	if (!json_hash_member(object, "blockHash", &hash))
+	if (!keep_hash_member(object, "blockHash", &hash))
 		return err_set(detail, ERR_BAD_ANSWER, "the answer does not name its block");
 	if ((keep->flags & KEEP_HAS_HASH) && !eth_bytes32_equal(&hash, &keep->hash))
 		return err_set(detail, ERR_BAD_ANSWER, "the answer is of another block");
@@ -110,7 +111,7 @@ static enum err check_tx_at(const struct keep *keep, struct span json,
 {
 	uint64_t index;
 
-	if (!json_u64_member(json, "transactionIndex", &index) || index != keep->count)
+	if (!keep_u64_member(json, "transactionIndex", &index) || index != keep->count)
 		return err_set(detail, ERR_BAD_ANSWER,
 			       "the answer is not the transaction at that index");
 	return check_names_block(keep, json, detail);
@@ -201,7 +202,7 @@ static enum err check_fees(const struct keep *keep, struct span json, struct err
 	struct span list;
 	uint64_t oldest;
 
-	if (!json_u64_member(json, "oldestBlock", &oldest))
+	if (!keep_u64_member(json, "oldestBlock", &oldest))
 		return err_set(detail, ERR_BAD_ANSWER, "the answer is not a fee history");
 	uint64_t n = json_member(json, "gasUsedRatio", &list) ? list_length(list) : 0;
 	if (n > 0 && oldest + n - 1 != keep->number)
@@ -214,10 +215,16 @@ static enum err check_fees(const struct keep *keep, struct span json, struct err
 static enum err check_tx(const struct keep *keep, struct span json, struct err_detail *detail)
 {
 	struct eth_bytes32 hash;
+	struct span text;
+	bool found;
 
-	if (json_type(json) != JSON_OBJECT ||
-	    (!json_hash_member(json, "transactionHash", &hash) &&
-	     !json_hash_member(json, "hash", &hash)))
+	/* Who sends one may get its hash alone. */
+	if (keep->kind == KEEP_SENT && json_string_plain(json, &text))
+		found = eth_data_parse(text, hash.bytes, 32) == OK;
+	else
+		found = keep_hash_member(json, "transactionHash", &hash) ||
+			keep_hash_member(json, "hash", &hash);
+	if (!found)
 		return err_set(detail, ERR_BAD_ANSWER, "the answer is not a transaction");
 	if (!eth_bytes32_equal(&hash, &keep->hash))
 		return err_set(detail, ERR_BAD_ANSWER,
@@ -235,8 +242,8 @@ static bool account_parse(struct span json, const char *root_name, struct accoun
 	    eth_quantity_lenient(text, &out->balance) != OK ||
 	    !json_member(json, "nonce", &value) || !json_string_plain(value, &text) ||
 	    eth_quantity_u64(text, &out->nonce) != OK ||
-	    !json_hash_member(json, "codeHash", &out->code_hash) ||
-	    !json_hash_member(json, root_name, &out->storage_root))
+	    !keep_hash_member(json, "codeHash", &out->code_hash) ||
+	    !keep_hash_member(json, root_name, &out->storage_root))
 		return false;
 	/* Of an absent account some nodes answer hashes of zero, others those of nothing: the
 	 * former are not known from here. */
@@ -292,20 +299,6 @@ static enum err check_proof(const struct keep *keep, struct span key, struct spa
 	return OK;
 }
 
-/* eth_sendRawTransaction's hash, or eth_sendRawTransactionSync's receipt. */
-static enum err check_sent(const struct keep *keep, struct span json, struct err_detail *detail)
-{
-	struct eth_bytes32 hash;
-	struct span text;
-
-	if (json_type(json) == JSON_OBJECT)
-		return check_tx(keep, json, detail);
-	if (json_string_plain(json, &text) && eth_data_parse(text, hash.bytes, 32) == OK &&
-	    eth_bytes32_equal(&hash, &keep->hash))
-		return OK;
-	return err_set(detail, ERR_BAD_ANSWER, "the answer is not the transaction's hash");
-}
-
 enum err keep_check(const struct fork_question *question, struct span json,
 		    struct err_detail *detail)
 {
@@ -328,6 +321,7 @@ enum err keep_check(const struct fork_question *question, struct span json,
 	case KEEP_RECEIPTS:
 		return check_receipts(&keep, json, detail);
 	case KEEP_TX:
+	case KEEP_SENT:
 		return check_tx(&keep, json, detail);
 	case KEEP_RAW_TX:
 	case KEEP_RAW_HEADER:
@@ -335,8 +329,6 @@ enum err keep_check(const struct fork_question *question, struct span json,
 		return check_raw(&keep, json, detail);
 	case KEEP_FEES:
 		return check_fees(&keep, json, detail);
-	case KEEP_SENT:
-		return check_sent(&keep, json, detail);
 	case KEEP_PROOF:
 		return check_proof(&keep, key, json, detail);
 	case KEEP_ACCOUNT:

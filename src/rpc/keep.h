@@ -45,10 +45,6 @@ enum err keep_check(const struct fork_question *question, struct span json,
 		    struct err_detail *detail) WARN_UNUSED;
 stack_keep_fn keep_store;
 
-/* A member that is a string of 32 bytes, or a QUANTITY; false: it is not. */
-bool json_hash_member(struct span object, const char *name, struct eth_bytes32 *out);
-bool json_u64_member(struct span object, const char *name, uint64_t *out);
-
 /* The blockNumber of a transaction or receipt object; false when it has none (pending). */
 bool tx_block_number(struct span json, uint64_t *number);
 bool tx_block_hash(struct span json, struct eth_bytes32 *hash);

@@ -6,6 +6,7 @@
  */
 #include "rpc/compose.h"
 #include "base/log.h"
+#include "rpc/keep_impl.h"
 
 /* Most receipts of one block; those of the fullest real ones are a tenth. */
 #define RECEIPTS_MAX 10000
@@ -44,7 +45,7 @@ static bool are_of_block(const struct call *call)
 	for (unsigned i = 0; i < parts->n; i++) {
 		const struct span json = parts->part[i].reply.json;
 		if (!is_of_block(call, json) ||
-		    !json_u64_member(json, "transactionIndex", &index) || index != i)
+		    !keep_u64_member(json, "transactionIndex", &index) || index != i)
 			return false;
 	}
 	return true;
@@ -165,7 +166,7 @@ static bool tx_hash(struct span element, struct eth_bytes32 *hash)
 	struct span text;
 
 	if (json_type(element) == JSON_OBJECT)
-		return json_hash_member(element, "hash", hash);
+		return keep_hash_member(element, "hash", hash);
 	return json_string_plain(element, &text) && eth_data_parse(text, hash->bytes, 32) == OK;
 }
 

@@ -55,11 +55,11 @@ class Readme(unittest.TestCase):
                 title = line
             elif line:
                 titles[line.split()[0]] = title
-        self.assertIn("kept", titles["eth_getStorageAt"])
-        self.assertIn("Computed by the upstream", titles["eth_call"])
+        self.assertEqual(titles["eth_getStorageAt"], "Facts of a state:")
+        self.assertEqual(titles["eth_call"], "Computed at a block:")
         self.assertEqual(titles["eth_chainId"], "Answered here:")
         self.assertEqual(titles["anvil_*"], "Refused:")
-        self.assertEqual(titles["other"], "All others:")
+        self.assertEqual(titles["other"], "What depends on the node:")
 
 
 if __name__ == "__main__":

@@ -133,17 +133,25 @@ static void what_is_no_transaction(void **state)
 
 static void the_answer_is_checked(void **state)
 {
-	static const char *const bad[] = {
-		"\"0xf1885eda54b7a053318cd41e2093220dab15d65381b1157a3633a83bfd5c9238\"",
-		"\"0x\"", "true", "[]"};
+	static const struct {
+		const char *json, *why;
+	} bad[] = {
+		{"\"0xf1885eda54b7a053318cd41e2093220dab15d65381b1157a3633a83bfd5c9238\"",
+		 "about another transaction"},
+		{"\"0x\"", "not a transaction"},
+		{"true", "not a transaction"},
+		{"[]", "not a transaction"},
+	};
+	char reply[256];
 
 	(void)state;
 	follow(true);
+	node.fails.may_have_arrived = true;
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-		node.json = bad[i];
-		node.fails.may_have_arrived = true;
-		expect(CALL("eth_sendRawTransaction", "[" RAW "]"),
-		       ERROR(-32603, "the answer is not the transaction's hash; " UNKNOWN));
+		node.json = bad[i].json;
+		snprintf(reply, sizeof reply, ERROR(-32603, "the answer is %s; " UNKNOWN),
+			 bad[i].why);
+		expect(CALL("eth_sendRawTransaction", "[" RAW "]"), reply);
 	}
 	node.json = "{\"transactionHash\":" HASH "}";
 	expect(CALL("eth_sendRawTransactionSync", "[" RAW ",\"0x10\"]"),
