@@ -66,6 +66,7 @@ static void on_block(void *cookie, const struct fork_answer *answer)
 	if (answer->err != OK) {
 		call_take_failure(call, answer);
 	} else if (json_type(blob_span(answer->blob)) == JSON_NULL) {
+		call_suspect_head(call);
 		call_above_head(call);
 	} else {
 		call->reply.blob = call->reply.blob_ref = blob_get(answer->blob);
@@ -108,7 +109,7 @@ static enum lookup ask_block(struct call *call)
 	guard(call, by_hash);
 	return fetch(call, &keep,
 		     span_of(by_hash ? "eth_getBlockByHash" : "eth_getBlockByNumber"),
-		     buf_as_span(text), by_hash, on_block);
+		     buf_as_span(text), by_hash && !call->block.final, on_block);
 }
 
 enum lookup compose_kept(struct call *call)

@@ -5,6 +5,7 @@
 #include "fake_http.h"
 #include "fake_loop.h"
 #include "request_fixture.h"
+#include "rpc/heads.h"
 
 #define H(digits) "\"0x" ZEROS_58 digits "\""
 #define MINUTE_US UINT64_C(61000000)
@@ -15,6 +16,7 @@ static struct {
 	const char *lacks[3]; /* methods that it does not have */
 	const char *fails;    /* a method of which every question fails */
 	unsigned moved;	      /* receipts that are of another block */
+	bool guarded;	      /* the last question was */
 	bool do_not_store;    /* it is a development node */
 	bool uncles_hidden;   /* blocks without a list of them */
 	bool astray;	      /* transactions that are of another block */
@@ -97,9 +99,15 @@ static void answer_call(const struct fork_question *q, struct fork_answer *a)
 	bool full;
 
 	remember(q);
+	node.guarded = q->guarded;
 	full = strstr(last_params, "true") != NULL;
 	if (strcmp(last_method, "eth_getBlockByNumber") == 0) {
-		assert_int_equal(sscanf(last_params, "[\"0x%llx\"", &number), 1);
+		if (strstr(last_params, "latest") != NULL)
+			number = PIN;
+		else if (strstr(last_params, "finalized") != NULL)
+			number = FINAL;
+		else
+			assert_int_equal(sscanf(last_params, "[\"0x%llx\"", &number), 1);
 		a->blob = full_block(number, full);
 	} else if (strcmp(last_method, "eth_getBlockByHash") == 0) {
 		number = strtoull(strchr(last_params, ',') - 9, NULL, 16);
@@ -291,6 +299,51 @@ static void a_transaction_of_its_block(void **state)
 	assert_string_equal(last_method, "eth_getBlockByHash");
 	assert_string_equal(last_params, "[" H("000064") ",true]");
 	NONE(CALL("eth_getTransactionByHash", "[" H("000641") "]"), second);
+}
+
+/* ---- following ---- */
+
+static struct heads *heads;
+
+static int setup_following(void **state)
+{
+	struct head head = {.header.number = PIN};
+	const struct request_limits limits = {0};
+
+	setup(state);
+	request_pool_free(&rig.pool);
+	head.block = rig.chain.pinned.block;
+	rig.chain.pinned.block = (struct stack_block){0};
+	assert_ok(heads_new(&rig.chain, HEADS_AGE_US, &heads));
+	heads_begin(heads, &head);
+	rig.chain.heads = heads;
+	assert_ok(request_pool_new(rig.view, &rig.chain, &limits, &rig.pool));
+	return 0;
+}
+
+static int teardown_following(void **state)
+{
+	teardown(state);
+	heads_free(&heads);
+	return 0;
+}
+
+/* A number near the head is asked for as the method itself would be: between two looks at
+ * the head. */
+static void a_header_near_the_head(void **state)
+{
+	(void)state;
+	lack("eth_getHeaderByNumber");
+	expect(CALL("eth_getHeaderByNumber", "[\"0x3e0\"]"), RESULT(HEADER("3e0", "0003e0")));
+	assert_string_equal(last_params, "[\"0x3e0\",false]");
+	assert_true(node.guarded);
+	NONE(CALL("eth_getHeaderByNumber", "[\"0x3e0\"]"), RESULT(HEADER("3e0", "0003e0")));
+	/* By hash nothing needs a guard; nor does what is final. */
+	ASKS(1, CALL("eth_getHeaderByHash", "[" H("0003df") "]"),
+	     RESULT(HEADER("3df", "0003df")));
+	assert_false(node.guarded);
+	ASKS(1, CALL("eth_getHeaderByNumber", "[\"0x64\"]"), RESULT(HEADER("64", "000064")));
+	assert_false(node.guarded);
 }
 
 /* ---- receipts ---- */
@@ -508,6 +561,8 @@ int main(void)
 		T(a_header_by_hash_of_its_block),
 		T(counts_of_their_block),
 		T(a_transaction_of_its_block),
+		cmocka_unit_test_setup_teardown(a_header_near_the_head, setup_following,
+						teardown_following),
 		T(receipts_one_by_one),
 		T(receipts_of_a_block_that_is_not_final),
 		T(receipts_that_have_moved),
