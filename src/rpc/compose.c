@@ -84,8 +84,8 @@ static enum lookup ask_block(struct call *call)
 	const struct eth_bytes32 *hash =
 		call->hash_known ? &call->block.at.hash : &call->params.block.hash;
 	const bool full = call->composition->full;
-	struct buf *text = call_scratch(call);
 	struct keep keep = keep_of(call, block_key_hash_at(call_chain(call)));
+	struct buf *text = call_scratch(call);
 
 	keep.kind = KEEP_BLOCK;
 	keep.flags &= ~(uint32_t)KEEP_HAS_COUNT;

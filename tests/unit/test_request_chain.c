@@ -268,6 +268,21 @@ static void proofs_have_the_callers_keys(void **state)
 			 0);
 }
 
+/* One slot may stand twice, and each time as the caller has written it there. */
+static void a_proof_of_one_slot_twice(void **state)
+{
+	(void)state;
+	say(0, "eth_getProof", PROOF_WITH(H("000001"), H("000001")));
+	assert_int_equal(
+		expect(CALL("eth_getProof", "[\"" ADDRESS "\",[\"0x01\"," H("000001") "]]"),
+		       RESULT(PROOF_WITH("\"0x1\"", H("000001")))),
+		1);
+	assert_int_equal(
+		expect(CALL("eth_getProof", "[\"" ADDRESS "\",[" H("000001") ",\"0x1\"]]"),
+		       RESULT(PROOF_WITH(H("000001"), "\"0x1\""))),
+		0);
+}
+
 static void proofs_of_other_slots_are_no_answer(void **state)
 {
 	(void)state;
@@ -539,6 +554,7 @@ int main(void)
 		TEST(slots_in_three_characters),
 		TEST(lists_of_slots_may_be_empty),
 		TEST(proofs_have_the_callers_keys),
+		TEST(a_proof_of_one_slot_twice),
 		TEST(proofs_of_other_slots_are_no_answer),
 		TEST(an_account_may_be_absent),
 		TEST(receipts_are_counted_and_exploded),
