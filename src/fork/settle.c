@@ -83,6 +83,7 @@ static void settle_error(struct upstream *u, struct flight *flight,
 	}
 	if (refuses_form(u, flight, outcome, by_hash)) {
 		ability_refused(&u->block_hash, loop_now_us(u->fork->loop));
+		flight->likely = false; /* it was about the form */
 		plan_again(u, flight);
 	} else if (verdict == VERDICT_ERROR || (flight->question.once && flight->last_error)) {
 		struct fork_answer answer = {.err = ERR_UPSTREAM,

@@ -124,6 +124,22 @@ static void without_batches_it_is_asked_alone_and_not_kept(void **state)
 	rig_end(&rig);
 }
 
+/* A call whose params name block 990 by hash. */
+static struct fork_question call_by_hash(char *params, size_t room)
+{
+	struct fork_question q = call_at(990);
+	char hex[64];
+
+	eth_hex(q.block.hash.bytes, 32, hex);
+	int n = snprintf(params, room, "[{\"to\":\"0x1\"},{\"blockHash\":\"0x%.64s\"},7]", hex);
+	q.params = (struct span){params, (size_t)n};
+	q.by_hash_at = 14;
+	q.by_hash_len = 13 + 1 + 66 + 2;
+	assert_int_equal(params[q.by_hash_at], '{');
+	assert_int_equal(params[q.by_hash_at + q.by_hash_len], ',');
+	return q;
+}
+
 /* The form goes, the meaning stays. */
 static void a_refused_block_hash_becomes_a_guarded_number(void **state)
 {
@@ -137,16 +153,7 @@ static void a_refused_block_hash_becomes_a_guarded_number(void **state)
 		rig_start(&rig);
 		rig_warm(&rig);
 		fake_nodes[0].block_calls = 0;
-		struct fork_question q = call_at(990);
-		char hex[64];
-		eth_hex(q.block.hash.bytes, 32, hex);
-		int n = snprintf(params, sizeof params,
-				 "[{\"to\":\"0x1\"},{\"blockHash\":\"0x%.64s\"},7]", hex);
-		q.params = (struct span){params, (size_t)n};
-		q.by_hash_at = 14;
-		q.by_hash_len = 13 + 1 + 66 + 2;
-		assert_int_equal(params[q.by_hash_at], '{');
-		assert_int_equal(params[q.by_hash_at + q.by_hash_len], ',');
+		struct fork_question q = call_by_hash(params, sizeof params);
 		for (unsigned again = 0; again <= 1; again++) {
 			rig_ask(&rig, &asked, &q);
 			rig_advance_ms(&rig, 500);
@@ -159,6 +166,30 @@ static void a_refused_block_hash_becomes_a_guarded_number(void **state)
 	}
 }
 
+/* That the form was refused is not the answer when the number then meets with a fault. */
+static void a_refused_block_hash_is_no_answer(void **state)
+{
+	(void)state;
+	struct rig rig;
+	struct asked asked;
+	char params[160];
+	rig_init(&rig, 1);
+	fake_nodes[0].refuses_block_hash = true;
+	rig_start(&rig);
+	rig_warm(&rig);
+	struct fork_question q = call_by_hash(params, sizeof params);
+	q.computed = true;
+	rig_ask(&rig, &asked, &q);
+	rig_advance_ms(&rig, 49);
+	fake_nodes[0].fault = FAULT_STATUS;
+	fake_nodes[0].fault_status = 503;
+	fake_nodes[0].fault_left = 1;
+	rig_advance_ms(&rig, 1000);
+	assert_int_equal(fake_nodes[0].fault_left, 0);
+	expect_text(&asked, "[{\"to\":\"0x1\"},\"0x3de\",7]");
+	rig_end(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +198,7 @@ int main(void)
 		cmocka_unit_test(a_block_that_is_gone_is_lacking),
 		cmocka_unit_test(without_batches_it_is_asked_alone_and_not_kept),
 		cmocka_unit_test(a_refused_block_hash_becomes_a_guarded_number),
+		cmocka_unit_test(a_refused_block_hash_is_no_answer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
