@@ -20,6 +20,7 @@ one row of FAULTS.
 import collections
 
 RIGHT, ERROR, PASSED, TOLD = "right", "error", "passed on", "as told"
+UNSTORED = "as told, but right as soon as the fault is gone"
 
 BLOCK = 100  # pinned, and final
 
@@ -209,11 +210,11 @@ FAULTS = {
 TOLD_VALUES = {"null": [None], "0x": ["0x"], "0x0": ["0x0", "0x" + "00" * 32]}
 
 
-def passing(lasting, upstreams):
+def passing_one(lasting, upstreams):
     return not lasting and upstreams == 1
 
 
-def only_one(lasting, upstreams):
+def lasting_one(lasting, upstreams):
     return lasting and upstreams == 1
 
 
@@ -223,25 +224,25 @@ def always(lasting, upstreams):
 
 Except = collections.namedtuple("Except", "classes faults when outcome why")
 DATA = ["account", "proof", "block by hash", "block by number", "header", "transaction count",
-        "transaction by place", "receipts of a block", "transaction", "receipt", "trace of a block",
-        "flat traces of a block", "trace of a transaction"]
+        "transaction by place", "receipts of a block", "transaction", "receipt",
+        "trace of a block", "flat traces of a block", "trace of a transaction"]
 COMPUTED = ["fee history", "call", "gas estimate", "access list", "trace of a call",
             "traces of a range", "logs", "forwarded"]
 EXCEPTIONS = [
-    Except(COMPUTED, ["-32000"], passing, PASSED,
+    Except(COMPUTED, ["-32000"], passing_one, PASSED,
            "what is computed may fail, and an error that says nothing else is how it says so"),
-    Except(DATA + COMPUTED, ["-32601"], passing, PASSED,
+    Except(DATA + COMPUTED, ["-32601"], passing_one, PASSED,
            "a method that a node does not have it will not have a moment later"),
-    Except(["account info"], ["0x", "0x0"], only_one, ERROR,
+    Except(["account info"], ["0x", "0x0"], lasting_one, ERROR,
            "one of balance, nonce and code cannot have it, so there is no whole answer"),
     Except(["trace of a transaction", "trace of a call"], ["0x", "0x0"], always, TOLD,
            "a tracer that the caller brings answers what it likes"),
-    Except(["transaction count", "gas estimate"], ["0x"], always, TOLD,
-           "passed on as it came, and not stored: a client sees that it is none"),
-    Except(["call"], ["0x0"], always, TOLD,
-           "passed on as it came, and not stored: a client sees that it is none"),
-    Except(["logs", "traces of a range", "access list"], ["0x", "0x0"], always, TOLD,
-           "passed on as it came, and not stored: a client sees that it is none"),
+    Except(["transaction count", "gas estimate"], ["0x"], always, UNSTORED,
+           "passed on unchecked: to a client it is no quantity"),
+    Except(["call"], ["0x0"], always, UNSTORED,
+           "passed on unchecked: to a client it is no data"),
+    Except(["logs", "traces of a range", "access list"], ["0x", "0x0"], always, UNSTORED,
+           "passed on unchecked: to a client it is no list and no object"),
 ]
 
 
