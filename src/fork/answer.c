@@ -277,7 +277,7 @@ static enum err bad(struct failure *failure, const char *why)
 static enum err nothing(const struct fork_question *question, struct failure *failure)
 {
 	failure_set(failure, question->block.by_hash ? VERDICT_LACKS : VERDICT_BAD,
-		    ERR_BAD_ANSWER, "null");
+		    ERR_BAD_ANSWER, "the answer is null");
 	return ERR_BAD_ANSWER;
 }
 
