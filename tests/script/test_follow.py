@@ -185,14 +185,19 @@ class Reorganised(FollowTest):
         return calls, transactions
 
     def test_final_tags_that_a_node_lacks(self):
-        for style in ("unknown", "error", "null"):
-            node, proxy = self.pair(folder="%s/%s" % (self.folder, style),
-                                    safe=style, finalized=style)
+        def scene(node, proxy):
             client = self.client(proxy, node)
             for depth in (3, 20, 40):
                 node.control(reorg=depth)
                 head = self.head_of(node)
                 poll(client.batch, lambda told: told == head)
+            for tag in ("safe", "finalized"):
+                error = proxy.error("eth_getBlockByNumber", tag, False)
+                self.assertIn(error.code, (-32000, -32602))
+
+        pairs = [self.pair(folder="%s/%s" % (self.folder, style), safe=style, finalized=style)
+                 for style in ("unknown", "error", "null")]
+        side_by_side(*[lambda pair=pair: scene(*pair) for pair in pairs])
 
     def test_tags_are_of_the_bodys_head(self):
         node, proxy = self.pair()
