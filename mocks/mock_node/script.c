@@ -357,7 +357,7 @@ static bool concerns(const struct fault *fault, struct span method, struct span 
 {
 	if (fault->count == 0 || (fault->method && !span_is(method, fault->method)))
 		return false;
-	if (!batch && fault->kind > FAULT_LAST_OF_ITEM)
+	if (!batch && fault->kind > FAULT_LAST_OF_ITEM && fault->kind <= FAULT_LAST_OF_BATCH)
 		return false;
 	return !fault->match || memmem(key.ptr, key.len, fault->match, strlen(fault->match));
 }
