@@ -99,6 +99,8 @@ class Heads:
 class Client:
     """Asks one proxy, and checks each answer."""
 
+    tags = ("safe", "finalized")
+
     def __init__(self, proxy, truth, heads, samples, seed, may_fail=False):
         self.proxy, self.truth, self.heads, self.s = proxy, truth, heads, samples
         self.may_fail = may_fail  # an error is no wrong answer
@@ -129,6 +131,7 @@ class Client:
             ("eth_getTransactionByBlockNumberAndIndex", below, "0x0"),
             ("eth_getTransactionByBlockNumberAndIndex", "latest", "0x0"),
         ]
+        calls += [("eth_getBlockByNumber", tag, False) for tag in self.tags]
         for transaction in self.transactions[-2:]:
             calls.append((pick.choice(sorted(BY_TRANSACTION)), transaction))
         pick.shuffle(calls)
@@ -159,6 +162,8 @@ class Client:
                     raise Wrong("head %s and %s in one body" % (result, told["number"]))
             elif call[0] in BY_TRANSACTION:
                 self.check_transaction(call, result, head)
+            elif call[1] in ("safe", "finalized"):
+                self.check_tag(call, result, head)
             else:
                 known.append((call, result, self.hash_of(call, head)))
         truth = self.truth.answers([(call, block_hash) for call, _, block_hash in known])
@@ -187,6 +192,12 @@ class Client:
                         % (call, head, result["blockHash"], block_hash))
         if call[1] not in [tx["hash"] for tx in self.truth.block(block_hash)["transactions"]]:
             raise Wrong("%r is not in block %s" % (call, block_hash))
+
+    def check_tag(self, call, result, head):
+        """Some block below the head."""
+        if result["hash"] != self.truth.ancestor(head[1], int(result["number"], 16)):
+            raise Wrong("%r under head %r: %s %s"
+                        % (call, head, result["number"], result["hash"]))
 
     def remember(self, results):
         for result in results:

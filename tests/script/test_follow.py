@@ -14,6 +14,7 @@ from harness import ForkcacheTest, http_post, read_reply, request
 BLOCKS = 300  # enough for the deepest reading below the deepest reorganisation
 FINAL = 100  # a block far below `finalized`
 DEEPEST = 40
+SAFE = 48  # blocks below the head: what is safe is not reorganised away
 JOINED = "forkcache_fork_joined_total"
 NOT_CANONICAL = "hash is not currently canonical"
 # How nodes differ in what they say of blocks that are not final.
@@ -71,7 +72,7 @@ class Reorganised(FollowTest):
         """scene(node, proxy) for each way at the same time."""
         started = []
         for i, way in enumerate(WAYS):
-            script = dict(way, **(SIMPLE if i % 2 else {}))
+            script = dict(way, safe=SAFE, **(SIMPLE if i % 2 else {}))
             more = ("--workers", 1 + i % 2)
             started.append(self.pair(more=more, folder="%s/%d" % (self.folder, i), **script))
         side_by_side(*[lambda pair=pair: scene(*pair) for pair in started])
@@ -187,6 +188,7 @@ class Reorganised(FollowTest):
     def test_final_tags_that_a_node_lacks(self):
         def scene(node, proxy):
             client = self.client(proxy, node)
+            client.tags = ()
             for depth in (3, 20, 40):
                 node.control(reorg=depth)
                 head = self.head_of(node)
