@@ -106,6 +106,27 @@ static void a_block_that_is_gone_is_lacking(void **state)
 	rig_end(&rig);
 }
 
+/* One who saw another head asks the same: that head's failure is none of his. */
+static void equal_calls_under_two_heads_are_two_questions(void **state)
+{
+	(void)state;
+	struct rig rig;
+	struct asked gone, there;
+	rig_init(&rig, 1);
+	rig_start(&rig);
+	rig_warm(&rig);
+	struct fork_question q = guarded_call(990);
+	q.may_join = true;
+	rig_ask(&rig, &there, &q);
+	q.block.hash.bytes[7] ^= 1;
+	rig_ask(&rig, &gone, &q);
+	rig_advance_ms(&rig, 5000);
+	expect_text(&there, "[1]");
+	assert_int_equal(gone.err, ERR_NOT_FOUND);
+	assert_true(gone.lacks);
+	rig_end(&rig);
+}
+
 static void without_batches_it_is_asked_alone_and_not_kept(void **state)
 {
 	(void)state;
@@ -196,6 +217,7 @@ int main(void)
 		cmocka_unit_test(a_guarded_call_stands_between_two_reads),
 		cmocka_unit_test(calls_of_one_block_share_their_guards),
 		cmocka_unit_test(a_block_that_is_gone_is_lacking),
+		cmocka_unit_test(equal_calls_under_two_heads_are_two_questions),
 		cmocka_unit_test(without_batches_it_is_asked_alone_and_not_kept),
 		cmocka_unit_test(a_refused_block_hash_becomes_a_guarded_number),
 		cmocka_unit_test(a_refused_block_hash_is_no_answer),
