@@ -392,19 +392,22 @@ bool answer_values(struct call *call)
 	struct span key, values;
 	struct eth_address address;
 	bool good = true;
+	forget_run(call->flights, call->flights_n);
 	for (size_t i = 0; i < call->flights_n; i++)
-		call->flights[i]->have = call->flights[i]->named = false;
+		call->flights[i]->named = false;
 	if (json_type(call->outcome.result) != JSON_OBJECT)
 		return false;
 	struct json_iter iter = json_iter(call->outcome.result);
 	while (json_next_member(&iter, &key, &values)) {
 		size_t n;
-		if (eth_address_parse(key, &address) != OK || json_type(values) != JSON_ARRAY)
+		if (eth_address_parse(key, &address) != OK || json_type(values) != JSON_ARRAY) {
+			forget_run(call->flights, call->flights_n);
 			return false;
+		}
 		struct flight **run = find_run(call, &address, &n);
 		if (n == 0)
 			continue;
-		/* Nor does one of an address that stands twice. */
+		/* An address that stands twice proves nothing either. */
 		if (run[0]->named)
 			forget_run(run, n);
 		good = !run[0]->named && fill_run(run, n, values) && good;

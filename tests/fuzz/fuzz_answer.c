@@ -227,25 +227,27 @@ static void check_outcome(const struct request *r, size_t i, struct span body)
 		check_failure(&outcome->failure);
 }
 
-/* The value of one slot of a composite answer, by position. */
+/* The value of one slot of a composite answer, by position; false: the address does not stand
+ * there once, or with a list of another length. */
 static bool stands_at(struct span result, const struct eth_address *address, size_t position,
 		      size_t length, struct span *value)
 {
 	struct json_iter members = json_iter(result);
 	struct eth_address named;
 	struct span name, list, element;
+	size_t times = 0, n = 0;
 
 	while (json_next_member(&members, &name, &list)) {
 		struct json_iter iter = json_iter(list);
-		size_t n = 0;
-		if (eth_address_parse(name, &named) != OK || memcmp(&named, address, 20) != 0)
+		if (eth_address_parse(name, &named) != OK || json_type(list) != JSON_ARRAY)
+			return false;
+		if (memcmp(&named, address, sizeof named) != 0)
 			continue;
-		for (; json_next_element(&iter, &element); n++)
+		for (times++; json_next_element(&iter, &element); n++)
 			if (n == position)
 				*value = element;
-		return n == length;
 	}
-	return false;
+	return times == 1 && n == length;
 }
 
 static void check_values(struct call *call)

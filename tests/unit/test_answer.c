@@ -56,7 +56,10 @@ static void values_by_address_and_place(void **state)
 	expect("{" AB "[\"0x3\",\"0x4\"]," BARE "[\"0x1\",\"0x2\"]}", "1234");
 	expect("{" AB "[\"0x3\",\"0x4\"]}", "--34");
 	expect("{" AA "[\"0x1\",null]," AB "[\"0x3\",\"0x4\"]}", "1-34");
+	/* what is no answer at all, or not to the end */
 	expect("[]", "----");
+	expect("{" AA "[\"0x1\",\"0x2\"],\"x\":[]}", "----");
+	expect("{" AA "[\"0x1\",\"0x2\"]," AB "{}}", "----");
 }
 
 static void a_list_of_another_length_proves_nothing(void **state)
