@@ -22,7 +22,9 @@ from harness import Forkcache, MockNode, request, serve_args
 WORKERS = 10  # they wait more than they work
 GRACE_S = 20.0  # a loaded machine
 SHORT = "900ms"  # until a lasting fault is an error
-LONG = "6s"
+RETRY_AFTER_S = 3  # of a lasting fault that asks for some time
+BELOW_RETRY_AFTER = "2500ms"
+LONG = "9s"
 
 Combo = collections.namedtuple("Combo", "fault lasting upstreams")
 
@@ -77,8 +79,12 @@ def leaves_of(value):
 
 
 def strikes(c, fault, lasting):
-    count = {} if lasting else {"count": 1}
-    return [dict(fault.spec, method=method, match=c.match, **count) for method in c.methods]
+    spec = dict(fault.spec)
+    if not lasting:
+        spec["count"] = 1
+    elif "retry_after" in spec:
+        spec["retry_after"] = RETRY_AFTER_S
+    return [dict(spec, method=method, match=c.match) for method in c.methods]
 
 
 class Run:
@@ -187,7 +193,9 @@ class Run:
 
     def deadline(self):
         patient = any(self.expected(c) == RIGHT for c in self.cells)
-        return LONG if patient else SHORT
+        if patient:
+            return LONG
+        return BELOW_RETRY_AFTER if "retry_after" in self.fault.spec else SHORT
 
     def run(self):
         for node in self.nodes:
