@@ -280,6 +280,24 @@ static inline const char *oracle_walk(struct span value, struct span whole, size
 	return NULL;
 }
 
+/* The arguments that json_request_next told apart, against the walk over params. */
+static inline const char *oracle_check_args(const struct json_request *request)
+{
+	struct json_iter iter = json_iter(request->params);
+	struct span element, text;
+
+	if (request->args_n == 0)
+		return NULL;
+	if (request->params.ptr == NULL || request->params.ptr[0] != '[')
+		return "there are arguments without params";
+	for (unsigned i = 0; i < request->args_n; i++) {
+		if (!json_next_element(&iter, &element) || !json_string_plain(element, &text) ||
+		    text.ptr != request->args[i].ptr || text.len != request->args[i].len)
+			return "an argument is not the element of params";
+	}
+	return json_next_element(&iter, &element) ? "an argument is missing" : NULL;
+}
+
 /* What json_request_next found, against json_member. */
 static inline const char *oracle_check_request(const struct json_request *request)
 {
@@ -316,7 +334,10 @@ static inline const char *oracle_check_request(const struct json_request *reques
 	if (found[0].ptr && json_string_plain(found[0], &version) &&
 	    request->version_ok != span_is(version, "2.0"))
 		return "version_ok is wrong";
-	return NULL;
+	if (method_string &&
+	    request->method_escaped != (memchr(method.ptr, '\\', method.len) != NULL))
+		return "method_escaped is wrong";
+	return oracle_check_args(request);
 }
 
 /* text: borrowed until it returns; NULL, or what is wrong. */

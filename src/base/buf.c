@@ -48,7 +48,7 @@ static bool grow(struct buf *buf, size_t need)
 	return true;
 }
 
-char *buf_reserve(struct buf *buf, size_t n)
+char *buf_make_room(struct buf *buf, size_t n)
 {
 	if (buf->err != OK)
 		return NULL;
@@ -78,11 +78,6 @@ void buf_span(struct buf *buf, struct span span)
 void buf_text(struct buf *buf, const char *text)
 {
 	buf_append(buf, text, strlen(text));
-}
-
-void buf_char(struct buf *buf, char c)
-{
-	buf_append(buf, &c, 1);
 }
 
 void buf_printf(struct buf *buf, const char *format, ...)

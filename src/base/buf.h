@@ -26,14 +26,29 @@ void buf_release(struct buf *buf);
 /* Empties it and clears a failure; keeps the memory for the next use. */
 void buf_clear(struct buf *buf);
 
+/* buf_reserve when there is no room yet. */
+char *buf_make_room(struct buf *buf, size_t n);
+
 /* Room for n more bytes, at least; returns where they go, or NULL on failure. The caller
  * writes them and adds to len. Borrowed until the next call that appends. */
-char *buf_reserve(struct buf *buf, size_t n);
+static inline char *buf_reserve(struct buf *buf, size_t n)
+{
+	if (buf->err == OK && n < buf->capacity - buf->len && n <= buf->limit - buf->len)
+		return buf->ptr + buf->len;
+	return buf_make_room(buf, n);
+}
 
 void buf_append(struct buf *buf, const void *bytes, size_t n);
 void buf_span(struct buf *buf, struct span span);
 void buf_text(struct buf *buf, const char *text);
-void buf_char(struct buf *buf, char c);
+static inline void buf_char(struct buf *buf, char c)
+{
+	char *out = buf_reserve(buf, 1);
+	if (!out)
+		return;
+	*out = c;
+	buf->len++;
+}
 void buf_printf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 void buf_u64(struct buf *buf, uint64_t decimal);
 /* "0x" and lower-case hex of n bytes, no quotes. */

@@ -352,6 +352,102 @@ static inline void note_member(struct json_request *out, enum member member, str
 	}
 }
 
+/* p: behind an opening bracket. Returns what is behind the array; NULL if it is none of a few
+ * strings without escapes, which may yet be a valid one. */
+static ALWAYS_INLINE const char *scan_args(const char *p, const char *end,
+					   struct json_request *out)
+{
+	for (uint8_t n = 0; n < JSON_ARGS_MAX; n++) {
+		if (p == end || *p != '"')
+			return NULL;
+		const char *quote = plain_run(p + 1, end);
+		if (end - quote < 3 || *quote != '"')
+			return NULL;
+		out->args[n] = span_between(p + 1, quote);
+		if (quote[1] == ']') {
+			out->args_n = (uint8_t)(n + 1);
+			return quote + 2;
+		}
+		if (quote[1] != ',')
+			return NULL;
+		p = skip_space(quote + 2, end);
+	}
+	return NULL;
+}
+
+/* p: behind the colon of an id that is a positive integer; else NULL. */
+static ALWAYS_INLINE const char *scan_count(const char *p, const char *end)
+{
+	if (*p < '1' || *p > '9')
+		return NULL;
+	while (is_digit(p, end))
+		p++;
+	return p < end && (*p == ',' || *p == '}') ? p : NULL;
+}
+
+static ALWAYS_INLINE bool comes_first(unsigned *seen, enum member member)
+{
+	const unsigned bit = 1u << member;
+	const bool first = (*seen & bit) == 0;
+
+	*seen |= bit;
+	return first;
+}
+
+/* p: where a name has to be. Reads a member that is there for the first time, in the one way
+ * that programs write it. Returns what is behind its value; NULL: nothing has been read. */
+static ALWAYS_INLINE const char *scan_usual(const char *p, const char *end, unsigned *seen,
+					    struct json_request *out)
+{
+	const unsigned before = *seen;
+	const char *at = NULL;
+
+	if (end - p < 16)
+		return NULL;
+	if (memcmp(p, "\"jsonrpc\":\"2.0\"", 15) == 0) {
+		if (comes_first(seen, MEMBER_JSONRPC)) {
+			out->version_ok = true;
+			at = p + 15;
+		}
+	} else if (memcmp(p, "\"id\":", 5) == 0) {
+		if (comes_first(seen, MEMBER_ID) && (at = scan_count(p + 5, end)))
+			out->id = span_between(p + 5, at);
+	} else if (memcmp(p, "\"method\":\"", 10) == 0) {
+		if (comes_first(seen, MEMBER_METHOD)) {
+			at = plain_run(p + 10, end);
+			at = at < end && *at == '"' ? at + 1 : NULL;
+		}
+		if (at) {
+			out->method = span_between(p + 10, at - 1);
+			out->method_is_string = true;
+		}
+	} else if (memcmp(p, "\"params\":[", 10) == 0) {
+		if (comes_first(seen, MEMBER_PARAMS) && (at = scan_args(p + 10, end, out)))
+			out->params = span_between(p + 9, at);
+	}
+	if (!at)
+		*seen = before;
+	return at;
+}
+
+/* p: where a name has to be. The same of any member. */
+static struct step scan_any(const char *p, const char *end, unsigned depth, unsigned *seen,
+			    struct json_request *out)
+{
+	enum member member;
+	const struct step colon = scan_member(p, end, &member);
+	if (colon.err)
+		return colon;
+	const struct step value = scan_value(colon.at, end, depth);
+	if (value.err)
+		return value;
+	if (!comes_first(seen, member) && member != MEMBER_OTHER)
+		out->duplicate = true;
+	else
+		note_member(out, member, span_between(colon.at, value.at), value.escaped);
+	return value;
+}
+
 /* p: an opening brace. */
 static struct step scan_request(const char *p, const char *end, unsigned depth,
 				struct json_request *out)
@@ -364,19 +460,11 @@ static struct step scan_request(const char *p, const char *end, unsigned depth,
 	if (p < end && *p == '}')
 		return step_to(p + 1);
 	for (;;) {
-		enum member member;
-		struct step colon = scan_member(p, end, &member);
-		if (colon.err)
-			return colon;
-		struct step value = scan_value(colon.at, end, depth - 1);
+		const char *usual = depth > 1 ? scan_usual(p, end, &seen, out) : NULL;
+		const struct step value =
+			usual ? step_to(usual) : scan_any(p, end, depth - 1, &seen, out);
 		if (value.err)
 			return value;
-		if (member != MEMBER_OTHER && (seen & 1u << member))
-			out->duplicate = true;
-		else
-			note_member(out, member, span_between(colon.at, value.at),
-				    value.escaped);
-		seen |= 1u << member;
 		p = skip_space(value.at, end);
 		if (p < end && *p == '}')
 			return step_to(p + 1);
@@ -390,7 +478,7 @@ enum err json_request_next(struct span *text, unsigned depth, struct json_reques
 			   size_t *at)
 {
 	REQUIRE(depth <= JSON_DEPTH_MAX);
-	*out = (struct json_request){0};
+	memset(out, 0, offsetof(struct json_request, args));
 	if (text->len == 0)
 		return failed(*text, step_bad(text->ptr), at);
 	const char *end = text->ptr + text->len, *p = skip_space(text->ptr, end);

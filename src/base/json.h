@@ -67,18 +67,23 @@ size_t json_string_decode(struct span string, char *out);
  * One JSON-RPC request object, scanned and validated in the same pass as its text: the hot
  * path's form of json_document. Members are spans into the text; ptr is NULL when absent.
  */
+#define JSON_ARGS_MAX 3
 struct json_request {
 	struct span id;	    /* raw JSON text: a string, a number or null */
 	struct span method; /* inside of the quotes (method_escaped if it holds a backslash), or
 			     * raw JSON text when it is no string */
 	struct span params; /* raw JSON text */
+	struct span text;   /* the whole value */
 	bool method_escaped;
 	bool version_ok; /* "jsonrpc" is exactly "2.0" */
 	bool method_is_string;
-	bool id_ok;	  /* absent, or a string, number or null */
-	bool duplicate;	  /* one of the four members stands twice; all else is of the first */
-	bool is_object;	  /* false: some other valid JSON value; only text is set besides */
-	struct span text; /* the whole value */
+	bool id_ok;	/* absent, or a string, number or null */
+	bool duplicate; /* one of the four members stands twice; all else is of the first */
+	bool is_object; /* false: some other valid JSON value; only text is set besides */
+	/* params as most requests have it, an array of a few strings without escapes: their
+	 * number, and the inside of each; 0: it is anything else. */
+	uint8_t args_n;
+	struct span args[JSON_ARGS_MAX];
 };
 /* Scans one value at the front of *text (after white space) and moves *text past it; the white
  * space, comma or end behind it are the caller's. A request object counts as one level of the

@@ -7,16 +7,6 @@ static void key_add(struct cell_key *key, const void *bytes, size_t n)
 	key->len = (uint8_t)(key->len + n);
 }
 
-void key_fact(struct cell_key *key, enum cell_kind kind, const struct eth_bytes32 *block,
-	      const struct eth_address *address, const struct eth_bytes32 *slot)
-{
-	*key = (struct cell_key){.kind = (uint8_t)kind};
-	key_add(key, block->bytes, 16);
-	key_add(key, address->bytes, 20);
-	if (slot != NULL)
-		key_add(key, slot->bytes, 32);
-}
-
 void key_number(struct cell_key *key, uint64_t number)
 {
 	unsigned char bytes[8];

@@ -20,8 +20,19 @@ enum cell_kind {
 #define BLOB_REPLY 'r'
 
 /* Of a fact at a block; slot NULL for a field of the account. */
-void key_fact(struct cell_key *key, enum cell_kind kind, const struct eth_bytes32 *block,
-	      const struct eth_address *address, const struct eth_bytes32 *slot);
+static inline void key_fact(struct cell_key *key, enum cell_kind kind,
+			    const struct eth_bytes32 *block, const struct eth_address *address,
+			    const struct eth_bytes32 *slot)
+{
+	key->kind = (uint8_t)kind;
+	key->len = slot != NULL ? 16 + 20 + 32 : 16 + 20;
+	memcpy(key->bytes, block->bytes, 16);
+	memcpy(key->bytes + 16, address->bytes, 20);
+	if (slot != NULL)
+		memcpy(key->bytes + 36, slot->bytes, 32);
+	else
+		memset(key->bytes + 36, 0, 32);
+}
 /* CELL_BINDING: the canonical hash of a number. */
 void key_number(struct cell_key *key, uint64_t number);
 /* CELL_NEAR: the hash of a number that is not final, as of an epoch. */

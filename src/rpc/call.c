@@ -23,6 +23,8 @@ enum lookup call_text(struct call *call, struct span json)
 
 void call_give_up(struct call *call)
 {
+	if (call->op == NULL && call->reads_left == 0 && call->parts == NULL)
+		return;
 	fork_cancel(&call->op);
 	for (unsigned i = 0; i < call->reads_n; i++)
 		fork_cancel(&call->reads[i].op);
@@ -215,10 +217,13 @@ void call_release(struct call *call)
 {
 	call_give_up(call);
 	for (unsigned i = 0; i < call->reads_n; i++)
-		fact_release(&call->reads[i].fact);
+		if (call->reads[i].fact.code_ref != NULL)
+			fact_release(&call->reads[i].fact);
 	for (unsigned i = 0; call->parts != NULL && i < call->parts->n; i++)
 		reply_release(&call->parts->part[i].reply);
 	call->parts = NULL;
-	reply_release(&call->reply);
-	blob_put(&call->error_json);
+	if (call->reply.blob_ref != NULL)
+		reply_release(&call->reply);
+	if (call->error_json != NULL)
+		blob_put(&call->error_json);
 }

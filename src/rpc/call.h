@@ -68,29 +68,28 @@ struct parts {
 	struct part part[];
 };
 
+/* A batch has a thousand of them: what begins as zero stands together, and the rest is not
+ * touched before it is set. */
 struct call {
 	struct request *request;
 	struct json_request in;
 	const struct method *method;
-	struct params params;
 
-	call_step_fn *step;  /* next */
+	call_step_fn *step;  /* next; from here on zero at first, up to params */
 	call_step_fn *after; /* step_block: next when the block is known */
 
-	struct stack_block block; /* the resolved block parameter */
-	bool hash_known;	  /* block.at.hash is set */
-	bool waits;		  /* begun, for something that has not come yet */
-	bool uses_head;		  /* its answer depends on what the head is */
-	unsigned wants;		  /* tags that it waits for, a bit each */
-
-	struct read one; /* most methods read one fact */
 	struct read *reads;
 	unsigned reads_n, reads_left;
 
 	/* How the question names its block (struct fork_question). */
 	uint32_t by_hash_at, by_hash_len;
-	bool guarded; /* between two reads of guard's hash */
 	struct fork_block guard;
+	bool guarded; /* between two reads of guard's hash */
+
+	bool waits;	/* begun, for something that has not come yet */
+	bool uses_head; /* its answer depends on what the head is */
+	unsigned wants; /* tags that it waits for, a bit each */
+
 	const struct composition *composition; /* what it can be composed of, or NULL */
 	struct parts *parts;		       /* in the arena, or NULL */
 
@@ -100,9 +99,14 @@ struct call {
 	struct blob *error_json; /* an upstream's error object */
 
 	call_render_fn *render; /* NULL until the answer is known */
-	bool is_error;
+	struct span text;	/* result's JSON text, or the error's message */
 	int code;
-	struct span text; /* result's JSON text, or the error's message */
+	bool is_error;
+	bool hash_known; /* block.at.hash is set */
+
+	struct stack_block block; /* the resolved block parameter */
+	struct params params;	  /* by params_of_request */
+	struct read one;	  /* most methods read one fact: by begin_one */
 };
 
 /* What a call needs of its surroundings. */

@@ -189,6 +189,8 @@ enum lookup facts_begin(struct call *call)
 
 static enum lookup begin_one(struct call *call, enum fact_kind kind)
 {
+	call->one.op = NULL;
+	call->one.fact.code = call->one.fact.code_ref = NULL;
 	call->one.fact.kind = kind;
 	call->one.fact.address = call->params.address;
 	if (kind == FACT_SLOT)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "rpc/method.h"
 #include "rpc/begin.h"
-#include <xxhash.h>
 
 #define METHOD(method_name, method_class, method_params, method_keep, method_flags, deadline, \
 	       hash_twin, begin_fn, method_summary)                                           \
@@ -32,7 +31,9 @@ static struct method unknown = {
 };
 
 /* Exact names by open addressing; families (with a star) in a list, as there are few. */
-#define TABLE_SIZE 512 /* a power of two, at least twice the rows */
+#define TABLE_BITS  9
+#define TABLE_SIZE  (1u << TABLE_BITS) /* at least twice the rows */
+#define TABLE_SHIFT (64 - TABLE_BITS)
 static const struct method *table[TABLE_SIZE];
 static const struct method *families[ROWS];
 static size_t families_n;
@@ -61,6 +62,7 @@ static void compile_params(struct method *m)
 {
 	const char *at = m->params;
 
+	m->name_len = strlen(m->name);
 	m->block_at = -1;
 	while (*at != '\0') {
 		struct span word = {at, strcspn(at, " ")};
@@ -82,14 +84,22 @@ static void compile_params(struct method *m)
 	}
 }
 
-static uint64_t name_hash(struct span name)
+/* Names share their beginnings ("eth_get"): their ends and lengths tell them apart. */
+static size_t name_home(struct span name)
 {
-	return XXH3_64bits(name.ptr, name.len);
+	uint64_t end = 0;
+
+	if (name.len >= sizeof end)
+		memcpy(&end, name.ptr + name.len - sizeof end, sizeof end);
+	else if (name.len > 0)
+		memcpy(&end, name.ptr, name.len);
+	/* Fibonacci hashing: the top bits of the product with 2^64 over the golden ratio. */
+	return (size_t)(((end ^ name.len) * UINT64_C(0x9e3779b97f4a7c15)) >> TABLE_SHIFT);
 }
 
 static void table_add(const struct method *m)
 {
-	size_t i = name_hash(span_of(m->name)) % TABLE_SIZE;
+	size_t i = name_home(span_of(m->name));
 
 	while (table[i] != NULL) {
 		REQUIRE(strcmp(table[i]->name, m->name) != 0);
@@ -152,13 +162,20 @@ static const struct method *family_find(struct span name)
 	return best;
 }
 
+const struct method *method_find_row(struct span name)
+{
+	for (size_t i = name_home(name); table[i] != NULL; i = (i + 1) % TABLE_SIZE)
+		if (table[i]->name_len == name.len &&
+		    memcmp(table[i]->name, name.ptr, name.len) == 0)
+			return table[i];
+	return NULL;
+}
+
 const struct method *method_find(struct span name)
 {
-	for (size_t i = name_hash(name) % TABLE_SIZE; table[i] != NULL;
-	     i = (i + 1) % TABLE_SIZE)
-		if (span_is(name, table[i]->name))
-			return table[i];
-	return family_find(name);
+	const struct method *row = method_find_row(name);
+
+	return row != NULL ? row : family_find(name);
 }
 
 const struct method *method_unknown(void)

@@ -95,7 +95,8 @@ struct method {
 	method_begin_fn *begin;
 	const char *summary;
 
-	/* From params, by method_table_init. */
+	/* By method_table_init, from name and params. */
+	size_t name_len;
 	enum param_kind kinds[PARAMS_MAX];
 	unsigned params_n, required_n;
 	bool rest;    /* further arguments of any kind are passed on */
@@ -104,6 +105,8 @@ struct method {
 
 /* Once, before any other thread runs. REQUIREs that the rows are well formed. */
 void method_table_init(void);
+/* The row of that very name (a star is a star); NULL when there is none. */
+const struct method *method_find_row(struct span name);
 /* The row of that name, else the longest of those whose stars fit it (admin_*, debug_*File);
  * NULL when there is neither. */
 const struct method *method_find(struct span name);

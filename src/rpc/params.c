@@ -10,15 +10,15 @@ static enum err bad(struct err_detail *message, const char *why)
 static bool is_tag(struct span text, enum block_tag *tag)
 {
 	static const struct {
-		const char *name;
+		struct span name;
 		enum block_tag tag;
-	} tags[] = {{"latest", TAG_LATEST},
-		    {"safe", TAG_SAFE},
-		    {"finalized", TAG_FINALIZED},
-		    {"pending", TAG_PENDING}};
+	} tags[] = {{{"latest", 6}, TAG_LATEST},
+		    {{"safe", 4}, TAG_SAFE},
+		    {{"finalized", 9}, TAG_FINALIZED},
+		    {{"pending", 7}, TAG_PENDING}};
 
 	for (size_t i = 0; i < sizeof tags / sizeof tags[0]; i++) {
-		if (span_is(text, tags[i].name)) {
+		if (span_equal(text, tags[i].name)) {
 			*tag = tags[i].tag;
 			return true;
 		}
@@ -309,4 +309,42 @@ enum err params_parse(const struct method *method, struct span params, struct pa
 		return err_set(message, ERR_INVALID, "missing value for required argument %u",
 			       out->n);
 	return OK;
+}
+
+static enum err take_arg(enum param_kind kind, struct span text, struct params *out)
+{
+	struct err_detail unused;
+
+	if (kind == PARAM_ADDRESS)
+		return eth_address_parse(text, &out->address);
+	if (kind == PARAM_SLOT)
+		return eth_slot_parse(text, &out->slot);
+	if (kind == PARAM_BLOCK)
+		return span_is(text, "latest") ? OK : block_text(text, &out->block, &unused);
+	return ERR_INVALID;
+}
+
+/* A fact's arguments, as nearly all requests have them. False leaves it to params_parse, which
+ * also knows what is wrong. */
+static bool take_args(const struct method *method, const struct json_request *in,
+		      struct params *out)
+{
+	memset(&out->n, 0, sizeof *out - offsetof(struct params, n));
+	for (unsigned i = 0; i < in->args_n; i++) {
+		const struct span text = in->args[i];
+		if (take_arg(method->kinds[i], text, out) != OK)
+			return false;
+		out->raw[i] = (struct span){text.ptr - 1, text.len + 2};
+	}
+	out->n = in->args_n;
+	return true;
+}
+
+enum err params_of_request(const struct method *method, const struct json_request *in,
+			   struct params *out, struct err_detail *message)
+{
+	if (method->class == METHOD_FACT && in->args_n >= method->required_n &&
+	    in->args_n > 0 && in->args_n <= method->params_n && take_args(method, in, out))
+		return OK;
+	return params_parse(method, in->params, out, message);
 }

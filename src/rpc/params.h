@@ -25,21 +25,26 @@ struct block_param {
 };
 
 struct params {
+	/* Set by every row that names one, else undefined for METHOD_FACT, and zero. */
 	struct eth_address address;
 	struct eth_bytes32 slot;
 	struct eth_bytes32 hash;
-	struct block_param block;
-	uint64_t index; /* PARAM_INDEX, PARAM_COUNT */
-	bool flag;
-	struct span data;		 /* hex text of PARAM_DATA, "0x" included */
-	struct span raw[PARAMS_MAX + 1]; /* the arguments as they stand; ptr NULL: absent */
-	struct span tail;		 /* of a row with ...: the rest, "a,b,c", or empty */
+	/* Always set. */
 	unsigned n;
+	bool flag;
+	uint64_t index;	  /* PARAM_INDEX, PARAM_COUNT */
+	struct span data; /* hex text of PARAM_DATA, "0x" included */
+	struct span tail; /* of a row with ...: the rest, "a,b,c", or empty */
+	struct block_param block;
+	struct span raw[PARAMS_MAX + 1]; /* the arguments as they stand; ptr NULL: absent */
 };
 
 /* params: raw JSON, ptr NULL when the member is absent. ERR_INVALID with the message. */
 enum err params_parse(const struct method *method, struct span params, struct params *out,
 		      struct err_detail *message) WARN_UNUSED;
+/* The same of a request, whose arguments may have been told apart already. */
+enum err params_of_request(const struct method *method, const struct json_request *in,
+			   struct params *out, struct err_detail *message) WARN_UNUSED;
 
 /* Most slots that one question may name (go-ethereum's limit, of eth_getProof and
  * eth_getStorageValues). */

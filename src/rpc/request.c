@@ -160,19 +160,27 @@ struct buf *call_scratch(const struct call *call)
 
 /* ---- the reply ---- */
 
-static void put_envelope(struct span id, struct buf *out)
+#define ENVELOPE "{\"jsonrpc\":\"2.0\",\"id\":"
+
+/* Up to and with the name of the member that comes after the id. */
+static inline void put_envelope(struct span id, struct span member, struct buf *out)
 {
-	buf_text(out, "{\"jsonrpc\":\"2.0\",\"id\":");
-	if (id.ptr != NULL)
-		buf_span(out, id);
-	else
-		buf_text(out, "null");
+	if (id.ptr == NULL)
+		id = SPAN("null");
+	char *at = buf_reserve(out, sizeof ENVELOPE - 1 + id.len + member.len);
+	if (at == NULL)
+		return;
+	memcpy(at, ENVELOPE, sizeof ENVELOPE - 1);
+	at += sizeof ENVELOPE - 1;
+	memcpy(at, id.ptr, id.len);
+	memcpy(at + id.len, member.ptr, member.len);
+	out->len += sizeof ENVELOPE - 1 + id.len + member.len;
 }
 
 static void put_error(struct span id, int code, struct span message, struct buf *out)
 {
-	put_envelope(id, out);
-	buf_printf(out, ",\"error\":{\"code\":%d,\"message\":", code);
+	put_envelope(id, SPAN(",\"error\":"), out);
+	buf_printf(out, "{\"code\":%d,\"message\":", code);
 	buf_json_string(out, message);
 	buf_text(out, "}}");
 }
@@ -183,8 +191,10 @@ static void put_call(const struct call *call, struct buf *out)
 		put_error(call->in.id, call->code, call->text, out);
 		return;
 	}
-	put_envelope(call->in.id, out);
-	buf_text(out, call->is_error ? ",\"error\":" : ",\"result\":");
+	if (call->is_error)
+		put_envelope(call->in.id, SPAN(",\"error\":"), out);
+	else
+		put_envelope(call->in.id, SPAN(",\"result\":"), out);
 	call->render(call, out);
 	buf_char(out, '}');
 }
@@ -358,9 +368,11 @@ static enum lookup begin(struct call *call)
 	}
 	if (call->in.method_escaped && !decode_name(call))
 		return call_failed(call, ERR_NOMEM, "");
-	if (!name_is_sane(call->in.method))
+	call->method = method_find_row(call->in.method);
+	if (call->method == NULL && !name_is_sane(call->in.method))
 		return call_no_method(call, NULL);
-	call->method = method_find(call->in.method);
+	if (call->method == NULL)
+		call->method = method_find(call->in.method);
 	if (call->method == NULL)
 		call->method = method_unknown();
 	bump(&stats->by_method[method_index(call->method)], 1);
@@ -369,7 +381,7 @@ static enum lookup begin(struct call *call)
 	if (call->method->class == METHOD_SEND && !sends(call))
 		return call_no_method(call, "it writes to the real chain, for which this "
 					    "server needs --allow-send and no --fork-block");
-	if (params_parse(call->method, call->in.params, &call->params, &message) != OK)
+	if (params_of_request(call->method, &call->in, &call->params, &message) != OK)
 		return call_error(call, RPC_INVALID_PARAMS, "%s", message.text);
 	return start(call);
 }
@@ -415,8 +427,9 @@ static struct call *call_add(struct request *request)
 		request->capacity = capacity;
 	}
 	struct call *call = &request->calls[request->n++];
-	memset(call, 0, sizeof *call);
+	memset(&call->step, 0, offsetof(struct call, params) - offsetof(struct call, step));
 	call->request = request;
+	call->method = NULL;
 	return call;
 }
 

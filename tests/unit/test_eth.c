@@ -2,6 +2,7 @@
 #include "unit.h"
 #include "base/buf.h"
 #include "base/eth.h"
+#include <ctype.h>
 
 static const char *const zeros =
 	"0000000000000000000000000000000000000000000000000000000000000000";
@@ -42,6 +43,57 @@ static void every_character_as_a_digit(void **state)
 		assert_int_equal(eth_data_parse((struct span){high, 4}, &out, 1), want);
 		assert_int_equal(eth_data_parse((struct span){low, 4}, &out, 1), want);
 		assert_int_equal(eth_data_length((struct span){low, 4}, &n), want);
+	}
+}
+
+/* Long enough for whole blocks, at every place of one: 20 and 32 bytes are what clients send.
+ */
+static void every_character_at_every_place(void **state)
+{
+	(void)state;
+	static const size_t sizes[] = {15, 16, 17, 20, 31, 32};
+
+	for (size_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++) {
+		const size_t n = sizes[k];
+		char text[2 + 64 + 1];
+		unsigned char out[32], want[32];
+
+		memset(want, 0x5a, sizeof want);
+		for (size_t at = 2; at < 2 + 2 * n; at++) {
+			memcpy(text, "0x", 2);
+			eth_hex(want, n, text + 2);
+			for (unsigned c = 0; c < 256; c++) {
+				bool digit = c != 0 &&
+					     strchr("0123456789abcdefABCDEF", (int)c) != NULL;
+				text[at] = (char)c;
+				assert_int_equal(
+					eth_data_parse((struct span){text, 2 + 2 * n}, out, n),
+					digit ? OK : ERR_INVALID);
+			}
+		}
+	}
+}
+
+static void blocks_of_every_byte(void **state)
+{
+	(void)state;
+	for (size_t n = 16; n <= 32; n++) {
+		for (unsigned first = 0; first < 256; first++) {
+			unsigned char in[32], back[32];
+			char text[2 + 64 + 1] = "0x", pair[3];
+
+			for (size_t i = 0; i < n; i++)
+				in[i] = (unsigned char)(first + 37 * i);
+			eth_hex(in, n, text + 2);
+			for (size_t i = 0; i < n; i++) {
+				snprintf(pair, sizeof pair, "%02x", in[i]);
+				assert_memory_equal(text + 2 + 2 * i, pair, 2);
+			}
+			for (size_t i = 2; i < 2 + 2 * n; i += 2)
+				text[i] = (char)toupper(text[i]);
+			assert_ok(eth_data_parse((struct span){text, 2 + 2 * n}, back, n));
+			assert_memory_equal(back, in, n);
+		}
 	}
 }
 
@@ -250,6 +302,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hex_of_every_byte),
 		cmocka_unit_test(every_character_as_a_digit),
+		cmocka_unit_test(every_character_at_every_place),
+		cmocka_unit_test(blocks_of_every_byte),
 		cmocka_unit_test(data),
 		cmocka_unit_test(data_length),
 		cmocka_unit_test(addresses),

@@ -52,6 +52,42 @@ static void test_what_clients_send(void **unused)
 	}
 }
 
+/* Which params are told apart, and which are left to those who read them. */
+static void test_arguments(void **unused)
+{
+	(void)unused;
+	static const struct {
+		const char *params;
+		unsigned n;
+	} cases[] = {
+		{"[\"0x1\"]", 1},
+		{"[\"0x1\",\"\"]", 2},
+		{"[\"0x1\", \"a long one, of more than sixteen characters\",\n\"latest\"]", 3},
+		{"[\"1\",\"2\",\"3\",\"4\"]", 0},
+		{"[]", 0},
+		{"[\"1\",2]", 0},
+		{"[\"1\",[\"2\"]]", 0},
+		{"[\"\\u0031\"]", 0},
+		{"[\"\303\244\"]", 0},
+		{"{\"a\":\"1\"}", 0},
+		{"\"1\"", 0},
+	};
+	char text[256];
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		snprintf(text, sizeof text,
+			 "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\",\"params\":%s}",
+			 cases[i].params);
+		struct json_request request = scan(text);
+		assert_span(request.params, cases[i].params);
+		assert_int_equal(request.args_n, cases[i].n);
+	}
+	/* Of a member that stands twice the first counts. */
+	struct json_request twice = scan("{\"params\":[\"1\"],\"params\":[\"2\",\"3\"]}");
+	assert_true(twice.duplicate);
+	assert_int_equal(twice.args_n, 1);
+	assert_span(twice.args[0], "1");
+}
+
 static void test_absent_members(void **unused)
 {
 	(void)unused;
@@ -270,6 +306,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_clients_send),
+		cmocka_unit_test(test_arguments),
 		cmocka_unit_test(test_absent_members),
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_versions),

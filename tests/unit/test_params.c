@@ -17,6 +17,40 @@ static int setup(void **state)
 	return 0;
 }
 
+/* The same params as a request's, which must be read alike. */
+static void reads_alike(const struct method *m, const char *text, enum err want)
+{
+	char *body = NULL;
+	struct json_request request;
+	struct err_detail why = {""};
+	struct params got;
+	size_t at;
+
+	assert_true(asprintf(&body, "{\"method\":\"m\",\"params\":%s}", text) > 0);
+	struct span rest = span_of(body);
+	assert_ok(json_request_next(&rest, 64, &request, &at));
+	memset(&got, 0xa5, sizeof got);
+	assert_int_equal(params_of_request(m, &request, &got, &why), want);
+	if (want != OK)
+		assert_string_equal(why.text, message.text);
+	for (unsigned i = 0; want == OK && i < m->params_n; i++) {
+		assert_int_equal(got.raw[i].ptr == NULL, params.raw[i].ptr == NULL);
+		assert_true(got.raw[i].ptr == NULL || span_equal(got.raw[i], params.raw[i]));
+		if (got.raw[i].ptr != NULL && m->kinds[i] == PARAM_ADDRESS)
+			assert_memory_equal(&got.address, &params.address, 20);
+		if (got.raw[i].ptr != NULL && m->kinds[i] == PARAM_SLOT)
+			assert_memory_equal(&got.slot, &params.slot, 32);
+	}
+	if (want == OK) {
+		assert_int_equal(got.n, params.n);
+		assert_int_equal(got.block.kind, params.block.kind);
+		assert_int_equal(got.block.tag, params.block.tag);
+		assert_int_equal(got.block.number, params.block.number);
+		assert_memory_equal(&got.block.hash, &params.block.hash, 32);
+	}
+	free(body);
+}
+
 static void parses(const char *method, const char *text)
 {
 	const struct method *m = method_find(span_of(method));
@@ -26,6 +60,8 @@ static void parses(const char *method, const char *text)
 	message.text[0] = '\0';
 	if (params_parse(m, span, &params, &message) != OK)
 		fail_msg("%s %s: %s", method, text, message.text);
+	if (text != NULL)
+		reads_alike(m, text, OK);
 }
 
 static void refuses(const char *method, const char *text, const char *why)
@@ -35,6 +71,7 @@ static void refuses(const char *method, const char *text, const char *why)
 	assert_non_null(m);
 	assert_int_equal(params_parse(m, span_of(text), &params, &message), ERR_INVALID);
 	assert_string_equal(message.text, why);
+	reads_alike(m, text, ERR_INVALID);
 }
 
 static void nothing_is_no_arguments(void **state)
