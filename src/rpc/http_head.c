@@ -145,6 +145,7 @@ static enum http_problem on_length(struct reader *reader, struct span value)
 		length = length * 10 + (uint64_t)(value.ptr[i] - '0');
 	}
 	reader->head->has_length = true;
+	reader->head->length_text = range_of(reader, value);
 	reader->head->content_length = length;
 	return HTTP_FINE;
 }

@@ -49,7 +49,8 @@ struct http_head {
 	struct http_range path;		 /* without scheme, host and query; len 0 means "/" */
 	struct http_range authority;	 /* of a target in absolute form */
 	struct http_range host;		 /* has at != 0 if there is one */
-	struct http_range content_type;	 /* the same */
+	struct http_range length_text;	 /* the digits of Content-Length */
+	struct http_range content_type;	 /* has at != 0 if there is one */
 	struct http_range authorization; /* the same */
 	struct http_range origin;	 /* the same */
 };

@@ -106,7 +106,7 @@ static struct verdict find_target(const struct server *server, const struct http
 	return (struct verdict){.route = route};
 }
 
-struct verdict server_admit(const struct server *server, const struct http_head *head,
+struct verdict server_admit(struct server *server, const struct http_head *head,
 			    const char *bytes)
 {
 	if (!host_allowed(server, head, bytes))
@@ -127,5 +127,19 @@ struct verdict server_admit(const struct server *server, const struct http_head 
 		return no(415, "the Content-Type must be application/json", NULL);
 	if (head->content_length > server->config.limits.body_bytes)
 		return no(413, "the body is longer than this server accepts", NULL);
+	if (!verdict.route)
+		http_memo_keep(&server->heads, head, bytes);
 	return verdict;
+}
+
+bool server_knows(const struct server *server, const char *bytes, size_t len,
+		  struct http_head *head)
+{
+	struct http_head found;
+
+	if (!http_memo_find(&server->heads, bytes, len, &found) ||
+	    found.content_length > server->config.limits.body_bytes)
+		return false;
+	*head = found;
+	return true;
 }

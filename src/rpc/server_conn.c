@@ -138,13 +138,16 @@ static void refuse_request(struct conn *conn, const struct verdict *verdict)
 	next_request(conn, used, keep);
 }
 
-static void begin_request(struct conn *conn)
+/* known: a head like it has been admitted before, as JSON-RPC. */
+static void begin_request(struct conn *conn, bool known)
 {
 	const struct http_head *head = &conn->head;
-	const struct server *server = conn->server;
+	struct server *server = conn->server;
 	struct rates *rates = server->group->rates;
-	struct verdict verdict = server_admit(server, head, input_bytes(&conn->input));
+	struct verdict verdict = {0};
 
+	if (!known)
+		verdict = server_admit(server, head, input_bytes(&conn->input));
 	conn->retry_after =
 		rates ? rates_take(rates, conn->client, loop_now_us(server->loop)) : 0;
 	if (verdict.status != 0 && conn->retry_after != 0)
@@ -176,6 +179,11 @@ static bool step_head(struct conn *conn)
 		len = limit + 1; /* enough to see that it is too long */
 	if (len == 0)
 		return false;
+	if (conn->head.scanned == 0 &&
+	    server_knows(conn->server, input_bytes(&conn->input), len, &conn->head)) {
+		begin_request(conn, true);
+		return true;
+	}
 	const enum http_progress progress =
 		http_head_parse(&conn->head, input_bytes(&conn->input), len);
 	if (progress == HTTP_BAD)
@@ -184,7 +192,7 @@ static bool step_head(struct conn *conn)
 		conn_refuse(conn, 431,
 			    "the request's headers are longer than this server accepts");
 	else if (progress == HTTP_DONE)
-		begin_request(conn);
+		begin_request(conn, false);
 	return progress == HTTP_DONE;
 }
 

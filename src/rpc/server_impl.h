@@ -20,6 +20,7 @@
  */
 #include "rpc/http_chunked.h"
 #include "rpc/http_head.h"
+#include "rpc/http_memo.h"
 #include "rpc/http_status.h"
 #include "rpc/input.h"
 #include "rpc/server.h"
@@ -163,6 +164,7 @@ struct server {
 	loop_fn *drain_done;
 	void *drain_cookie;
 
+	struct http_memo heads;
 	struct input_pool inputs;
 	size_t output; /* bytes in the connections' outputs, and held by exchanges */
 	struct http_exchange *exchanges; /* free ones */
@@ -212,8 +214,12 @@ struct verdict {
 	const struct http_route *route; /* NULL: config.on_request */
 };
 /* Judges conn->head, whose bytes begin at `bytes`. */
-struct verdict server_admit(const struct server *server, const struct http_head *head,
+struct verdict server_admit(struct server *server, const struct http_head *head,
 			    const char *bytes);
+/* Whether the bytes begin with a head like one that has been admitted, as JSON-RPC. If so, it
+ * is in *head, read; else *head stays. */
+bool server_knows(const struct server *server, const char *bytes, size_t len,
+		  struct http_head *head);
 
 /* --- server_cors.c --- */
 /* The lines of all origins. ERR_NOMEM. */
