@@ -62,7 +62,7 @@ static inline __m128i digits_join(const char *digits, __m128i *most)
 
 /* As decode, of at least a block. The last block ends with the text: it may decode again what
  * the one before did. */
-static enum err decode_blocks(const char *digits, unsigned char *out, size_t n)
+static inline enum err decode_blocks(const char *digits, unsigned char *out, size_t n)
 {
 	const __m128i limit = _mm_set1_epi8(15);
 	__m128i most = limit;
@@ -75,6 +75,23 @@ static enum err decode_blocks(const char *digits, unsigned char *out, size_t n)
 		_mm_storeu_si128((__m128i *)(void *)(out + at),
 				 _mm_packus_epi16(first, second));
 	}
+	return _mm_movemask_epi8(_mm_cmpeq_epi8(most, limit)) == 0xffff ? OK : ERR_INVALID;
+}
+
+/* As decode, of 20 bytes. No byte is written twice, so that 16 of them can be loaded at once
+ * right after. */
+static inline enum err decode_20(const char *digits, unsigned char out[20])
+{
+	const __m128i limit = _mm_set1_epi8(15);
+	__m128i most = limit;
+	const __m128i first = digits_join(digits, &most);
+	const __m128i second = digits_join(digits + BLOCK, &most);
+	const __m128i third = digits_join(digits + 24, &most);
+	const __m128i last = _mm_packus_epi16(third, third);
+	const uint32_t rest = (uint32_t)_mm_cvtsi128_si32(_mm_srli_si128(last, 4));
+
+	_mm_storeu_si128((__m128i *)(void *)out, _mm_packus_epi16(first, second));
+	memcpy(out + BLOCK, &rest, sizeof rest);
 	return _mm_movemask_epi8(_mm_cmpeq_epi8(most, limit)) == 0xffff ? OK : ERR_INVALID;
 }
 
@@ -107,6 +124,11 @@ static void hex_blocks(const unsigned char *in, size_t n, char *out)
 static enum err decode(const char *digits, unsigned char *out, size_t n)
 {
 #ifdef __SSE2__
+	/* The lengths that clients send: unrolled. */
+	if (n == 32)
+		return decode_blocks(digits, out, 32);
+	if (n == 20)
+		return decode_20(digits, out);
 	if (n >= BLOCK)
 		return decode_blocks(digits, out, n);
 #endif

@@ -256,6 +256,9 @@ enum err json_document(struct span text, unsigned depth, struct span *value, siz
 
 /* Requests. */
 
+/* Of 32 and of 20 bytes in hex, with the 0x. */
+enum { WORD_DIGITS = 66, ADDRESS_DIGITS = 42 };
+
 enum member { MEMBER_JSONRPC, MEMBER_ID, MEMBER_METHOD, MEMBER_PARAMS, MEMBER_OTHER };
 
 /* With the closing quote, which tells them from longer names. */
@@ -352,6 +355,34 @@ static inline void note_member(struct json_request *out, enum member member, str
 	}
 }
 
+/* Whether n bytes, at least a block, are plain. */
+static ALWAYS_INLINE bool is_plain(const char *p, size_t n)
+{
+#ifdef __SSE2__
+	block other = not_plain(block_load(p + n - BLOCK));
+#pragma GCC unroll 8
+	for (size_t at = 0; at + BLOCK < n; at += BLOCK)
+		other = _mm_or_si128(other, not_plain(block_load(p + at)));
+	return _mm_movemask_epi8(other) == 0;
+#else
+	return plain_run(p, p + n) == p + n;
+#endif
+}
+
+/* p: behind the opening quote of an argument. Returns what is not plain any more. Words and
+ * addresses have lengths that are known before they are looked at: no block waits for another.
+ */
+static ALWAYS_INLINE const char *scan_arg(const char *p, const char *end)
+{
+	if (end - p > WORD_DIGITS) {
+		if (p[WORD_DIGITS] == '"' && is_plain(p, WORD_DIGITS))
+			return p + WORD_DIGITS;
+		if (p[ADDRESS_DIGITS] == '"' && is_plain(p, ADDRESS_DIGITS))
+			return p + ADDRESS_DIGITS;
+	}
+	return plain_run(p, end);
+}
+
 /* p: behind an opening bracket. Returns what is behind the array; NULL if it is none of a few
  * strings without escapes, which may yet be a valid one. */
 static ALWAYS_INLINE const char *scan_args(const char *p, const char *end,
@@ -360,7 +391,7 @@ static ALWAYS_INLINE const char *scan_args(const char *p, const char *end,
 	for (uint8_t n = 0; n < JSON_ARGS_MAX; n++) {
 		if (p == end || *p != '"')
 			return NULL;
-		const char *quote = plain_run(p + 1, end);
+		const char *quote = scan_arg(p + 1, end);
 		if (end - quote < 3 || *quote != '"')
 			return NULL;
 		out->args[n] = span_between(p + 1, quote);

@@ -33,12 +33,16 @@ static inline block block_is(block b, char c)
 
 /* One bit per byte of a block, the first byte's lowest: set where a run ends. They are tested
  * against zero, and `p` moves by a constant, so that the next load need not wait for them. */
-static inline unsigned stops_plain(block b)
+static inline block not_plain(block b)
 {
 	/* signed, so that control characters and what is not ASCII are one comparison */
 	block other = _mm_cmplt_epi8(b, _mm_set1_epi8(0x20));
-	block stop = _mm_or_si128(_mm_or_si128(block_is(b, '"'), block_is(b, '\\')), other);
-	return (unsigned)_mm_movemask_epi8(stop);
+	return _mm_or_si128(_mm_or_si128(block_is(b, '"'), block_is(b, '\\')), other);
+}
+
+static inline unsigned stops_plain(block b)
+{
+	return (unsigned)_mm_movemask_epi8(not_plain(b));
 }
 
 static inline unsigned stops_space(block b)

@@ -21,8 +21,6 @@
 
 #define KEY_WORDS   9
 #define VALUE_WORDS 4
-/* The last word of a key overlaps the one before: 70 bytes are no multiple of 8. */
-#define KEY_LAST_AT (sizeof(struct cell_key) - 8)
 
 struct cell {
 	atomic_uint seq;
@@ -32,7 +30,7 @@ struct cell {
 };
 
 _Static_assert(sizeof(struct cell) == CELL_BYTES, "drawn in cells.h");
-_Static_assert(sizeof(struct cell_key) == 70, "nine words, the last overlapping");
+_Static_assert(sizeof(struct cell_key) == KEY_WORDS * 8, "copied by words");
 
 struct shard {
 	/* Constant after cells_new: readers share these lines with nobody who writes. */
@@ -58,7 +56,7 @@ struct cells {
 static inline uint64_t key_word(const struct cell_key *key, size_t i)
 {
 	uint64_t word;
-	memcpy(&word, (const char *)key + (i < KEY_WORDS - 1 ? 8 * i : KEY_LAST_AT), 8);
+	memcpy(&word, (const char *)key + 8 * i, 8);
 	return word;
 }
 
@@ -286,7 +284,7 @@ static void cell_key_of(struct cell *cell, struct cell_key *key)
 	uint64_t word;
 	for (size_t i = 0; i < KEY_WORDS; i++) {
 		word = atomic_load_explicit(&cell->key[i], memory_order_relaxed);
-		memcpy((char *)key + (i < KEY_WORDS - 1 ? 8 * i : KEY_LAST_AT), &word, 8);
+		memcpy((char *)key + 8 * i, &word, 8);
 	}
 }
 

@@ -31,11 +31,12 @@ struct memcache_reader;
 
 #define MEMCACHE_KEY_MAX 68
 
-/* A cell's key; bytes past len must be zero (initialise with = {0}). */
+/* A cell's key: nine words. Bytes past len must be zero (initialise with = {0}). */
 struct cell_key {
+	unsigned char bytes[MEMCACHE_KEY_MAX];
 	uint8_t kind; /* caller's; different kinds are different keys */
 	uint8_t len;  /* at most MEMCACHE_KEY_MAX */
-	unsigned char bytes[MEMCACHE_KEY_MAX];
+	uint16_t zero;
 };
 
 struct memcache_stats {

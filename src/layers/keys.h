@@ -19,20 +19,33 @@ enum cell_kind {
 #define BLOB_CODE  'c'
 #define BLOB_REPLY 'r'
 
-/* Of a fact at a block; slot NULL for a field of the account. */
+/*
+ * Of a fact at a block; slot NULL for a field of the account.
+ *
+ *     0           16        48           68   69  70
+ *     | block: 16 | slot: 32 | address: 20 | kind | len | 0 |
+ *
+ * The key is hashed at once, by words: each is written by one store, since a load of what two
+ * stores have written waits until both have left the processor's queue.
+ */
 static inline void key_fact(struct cell_key *key, enum cell_kind kind,
 			    const struct eth_bytes32 *block, const struct eth_address *address,
 			    const struct eth_bytes32 *slot)
 {
-	key->kind = (uint8_t)kind;
-	key->len = slot != NULL ? 16 + 20 + 32 : 16 + 20;
+	uint32_t rest;
+	memcpy(&rest, address->bytes + 16, 4);
+	const uint64_t last = rest | (uint64_t)kind << 32 | (uint64_t)MEMCACHE_KEY_MAX << 40;
+
 	memcpy(key->bytes, block->bytes, 16);
-	memcpy(key->bytes + 16, address->bytes, 20);
 	if (slot != NULL)
-		memcpy(key->bytes + 36, slot->bytes, 32);
+		memcpy(key->bytes + 16, slot->bytes, 32);
 	else
-		memset(key->bytes + 36, 0, 32);
+		memset(key->bytes + 16, 0, 32);
+	memcpy(key->bytes + 48, address->bytes, 16);
+	memcpy((char *)key + 64, &last, sizeof last);
 }
+_Static_assert(offsetof(struct cell_key, kind) == 68 && offsetof(struct cell_key, len) == 69,
+	       "the last word of a key");
 /* CELL_BINDING: the canonical hash of a number. */
 void key_number(struct cell_key *key, uint64_t number);
 /* CELL_NEAR: the hash of a number that is not final, as of an epoch. */

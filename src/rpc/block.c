@@ -51,12 +51,17 @@ enum lookup block_canonical(struct call *call, uint64_t number, struct eth_bytes
 static enum lookup resolve_number(struct call *call, uint64_t number)
 {
 	struct eth_bytes32 hash;
-	enum lookup found = block_canonical(call, number, &hash);
 
+	/* Pinned, the head is known without a look into the cache. */
+	if (call_is_above(call, number))
+		return is_above(call);
+	if (!call_follows(call) && number == call_head(call)->block.at.number)
+		return use_tag(call, TAG_LATEST);
+	enum lookup found = block_canonical(call, number, &hash);
 	if (found == PENDING || found == FAILED)
 		return found;
 	/* What is final needs no head. */
-	if (!call_follows(call) || !chain_is_final(call_chain(call), number)) {
+	if (call_follows(call) && !chain_is_final(call_chain(call), number)) {
 		if (number > call_head(call)->block.at.number)
 			return is_above(call);
 		if (number == call_head(call)->block.at.number)

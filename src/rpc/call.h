@@ -75,7 +75,7 @@ struct call {
 	struct json_request in;
 	const struct method *method;
 
-	call_step_fn *step;  /* next; from here on zero at first, up to params */
+	call_step_fn *step;  /* next; from here on zero at first, but for block's hash */
 	call_step_fn *after; /* step_block: next when the block is known */
 
 	struct read *reads;
@@ -83,9 +83,7 @@ struct call {
 
 	/* How the question names its block (struct fork_question). */
 	uint32_t by_hash_at, by_hash_len;
-	struct fork_block guard;
-	bool guarded; /* between two reads of guard's hash */
-
+	bool guarded;	/* between two reads of guard's hash */
 	bool waits;	/* begun, for something that has not come yet */
 	bool uses_head; /* its answer depends on what the head is */
 	unsigned wants; /* tags that it waits for, a bit each */
@@ -105,8 +103,10 @@ struct call {
 	bool hash_known; /* block.at.hash is set */
 
 	struct stack_block block; /* the resolved block parameter */
-	struct params params;	  /* by params_of_request */
-	struct read one;	  /* most methods read one fact: by begin_one */
+	struct fork_block guard;
+
+	struct params params; /* by params_of_request */
+	struct read one;      /* most methods read one fact: by begin_one */
 };
 
 /* What a call needs of its surroundings. */
@@ -131,6 +131,8 @@ void call_saw_block(struct call *call, uint64_t number);
 bool call_is_pending(const struct call *call);
 /* Pinned: whether the block is above the head, so that it does not exist here. */
 bool call_is_above(const struct call *call, uint64_t number);
+/* The one before it in the batch; NULL: it is the first. */
+const struct call *call_before(const struct call *call);
 struct stack_view *call_view(const struct call *call);
 struct arena *call_arena(const struct call *call);
 /* Whether the upstreams have the call's method, as far as this worker has seen. */

@@ -174,8 +174,28 @@ void facts_prefetch(const struct call *call)
 		fact_prefetch(call_view(call), &call->reads[i].fact);
 }
 
+/* In a batch, most often the block of the item before: known, if that is the same by tag or
+ * by number. */
+static bool block_as_before(struct call *call)
+{
+	const struct call *before = call_before(call);
+	const struct block_param *ours = &call->params.block;
+
+	if (before == NULL || !before->hash_known || before->method->class != METHOD_FACT ||
+	    ours->kind == BLOCK_HASH || before->params.block.kind != ours->kind ||
+	    before->params.block.tag != ours->tag ||
+	    before->params.block.number != ours->number)
+		return false;
+	call->block = before->block;
+	call->uses_head = before->uses_head;
+	call->hash_known = true;
+	return true;
+}
+
 enum lookup facts_begin(struct call *call)
 {
+	if (block_as_before(call))
+		return facts_prepare(call);
 	enum lookup found = block_resolve(call);
 
 	if (found == FAILED || found == PENDING)

@@ -311,17 +311,22 @@ enum err params_parse(const struct method *method, struct span params, struct pa
 	return OK;
 }
 
-static enum err take_arg(enum param_kind kind, struct span text, struct params *out)
+static bool take_block(struct span text, struct block_param *out)
 {
 	struct err_detail unused;
 
+	return block_text(text, out, &unused) == OK;
+}
+
+static inline bool take_arg(enum param_kind kind, struct span text, struct params *out)
+{
 	if (kind == PARAM_ADDRESS)
-		return eth_address_parse(text, &out->address);
+		return eth_address_parse(text, &out->address) == OK;
 	if (kind == PARAM_SLOT)
-		return eth_slot_parse(text, &out->slot);
+		return eth_slot_parse(text, &out->slot) == OK;
 	if (kind == PARAM_BLOCK)
-		return span_is(text, "latest") ? OK : block_text(text, &out->block, &unused);
-	return ERR_INVALID;
+		return span_equal(text, SPAN("latest")) || take_block(text, &out->block);
+	return false;
 }
 
 /* A fact's arguments, as nearly all requests have them. False leaves it to params_parse, which
@@ -329,13 +334,16 @@ static enum err take_arg(enum param_kind kind, struct span text, struct params *
 static bool take_args(const struct method *method, const struct json_request *in,
 		      struct params *out)
 {
-	memset(&out->n, 0, sizeof *out - offsetof(struct params, n));
+	memset(&out->n, 0, offsetof(struct params, block) - offsetof(struct params, n));
+	out->block = (struct block_param){.kind = BLOCK_TAG};
 	for (unsigned i = 0; i < in->args_n; i++) {
 		const struct span text = in->args[i];
-		if (take_arg(method->kinds[i], text, out) != OK)
+		if (!take_arg(method->kinds[i], text, out))
 			return false;
 		out->raw[i] = (struct span){text.ptr - 1, text.len + 2};
 	}
+	for (unsigned i = in->args_n; i < method->params_n; i++)
+		out->raw[i].ptr = NULL;
 	out->n = in->args_n;
 	return true;
 }

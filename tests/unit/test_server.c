@@ -34,6 +34,17 @@ static int setup(void **state)
 	return 0;
 }
 
+static int setup_with_short_bodies(void **state)
+{
+	struct fixture *f = calloc(1, sizeof *f);
+
+	assert_non_null(f);
+	f->config.limits.body_bytes = 12;
+	fixture_start(f);
+	*state = f;
+	return 0;
+}
+
 static int setup_with_token(void **state)
 {
 	struct fixture *f = calloc(1, sizeof *f);
@@ -498,6 +509,34 @@ static void test_gzip(void **state)
 	client_close(&c);
 }
 
+/* A head that differs from an admitted one only in the length is judged by that. */
+static void test_known_head(void **state)
+{
+	struct fixture *f = *state;
+	struct client c;
+
+	client_open(&c, f);
+	for (int i = 0; i < 3; i++) {
+		client_send(&c,
+			    "POST / HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\necho 12345");
+		client_expect(&c, 200, "echo 12345");
+		client_send(&c,
+			    "POST / HTTP/1.1\r\n" HOST "Content-Length: 11\r\n\r\necho 123456");
+		client_expect(&c, 200, "echo 123456");
+	}
+	/* Only the head has come, at first. */
+	client_send(&c, "POST / HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\n");
+	client_send(&c, "echo 54321");
+	client_expect(&c, 200, "echo 54321");
+	client_send(&c, "POST / HTTP/1.1\r\n" HOST "Content-Length: 13\r\n\r\n");
+	client_expect(&c, 413, NULL);
+	client_close(&c);
+	client_open(&c, f);
+	client_send(&c, "POST / HTTP/1.1\r\nHost: elsewhere\r\nContent-Length: 10\r\n\r\n");
+	client_expect(&c, 403, NULL);
+	client_close(&c);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -519,6 +558,8 @@ int main(void)
 		TEST(test_abort_by_reset),
 		TEST(test_half_close),
 		TEST(test_gzip),
+		cmocka_unit_test_setup_teardown(test_known_head, setup_with_short_bodies,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,34 +57,6 @@ static void test_head_limit(void **state)
 	stop(f);
 }
 
-/* A head that differs from an admitted one only in the length is judged by that. */
-static void test_known_head(void **state)
-{
-	struct fixture *f = start((struct server_limits){.body_bytes = 12});
-	struct client c;
-
-	(void)state;
-	client_open(&c, f);
-	for (int i = 0; i < 3; i++) {
-		client_send(&c,
-			    "POST / HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\necho 12345");
-		client_expect(&c, 200, "echo 12345");
-		client_send(&c,
-			    "POST / HTTP/1.1\r\n" HOST "Content-Length: 11\r\n\r\necho 123456");
-		client_expect(&c, 200, "echo 123456");
-	}
-	/* Only the head has come, at first. */
-	client_send(&c, "POST / HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\n");
-	client_send(&c, "echo 54321");
-	client_expect(&c, 200, "echo 54321");
-	client_send(&c, "POST / HTTP/1.1\r\n" HOST "Content-Length: 13\r\n\r\n");
-	client_expect(&c, 413, NULL);
-	client_close(&c);
-	expect_refusal(f, "POST / HTTP/1.1\r\nHost: elsewhere\r\nContent-Length: 10\r\n\r\n",
-		       403);
-	stop(f);
-}
-
 static void test_body_limit(void **state)
 {
 	struct fixture *f = start((struct server_limits){.body_bytes = 10});
@@ -590,7 +562,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_head_limit),
 		cmocka_unit_test(test_body_limit),
-		cmocka_unit_test(test_known_head),
 		cmocka_unit_test(test_refusal_is_seen),
 		cmocka_unit_test(test_refused_client_may_go_on),
 		cmocka_unit_test(test_chunk_overhead),
