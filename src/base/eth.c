@@ -105,7 +105,7 @@ static inline void hex_store(char *out, __m128i nibbles)
 }
 
 /* As eth_hex, of at least a block. */
-static void hex_blocks(const unsigned char *in, size_t n, char *out)
+static inline void hex_blocks(const unsigned char *in, size_t n, char *out)
 {
 	for (size_t at = 0; at < n; at += BLOCK) {
 		if (at > n - BLOCK)
@@ -236,6 +236,10 @@ void eth_hex(const void *bytes, size_t n, char *out)
 {
 	const unsigned char *in = bytes;
 #ifdef __SSE2__
+	if (n == 32) {
+		hex_blocks(in, 32, out);
+		return;
+	}
 	if (n >= BLOCK) {
 		hex_blocks(in, n, out);
 		return;

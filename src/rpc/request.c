@@ -239,21 +239,31 @@ static struct span usable_id(const struct json_request *in)
 	return in->is_object && in->id_ok && !in->duplicate ? in->id : (struct span){0};
 }
 
+/* A call's answer has been written: nothing looks at the call any more. */
+static void call_done(struct call *call)
+{
+	if (call->is_error)
+		bump(&call->request->pool->stats.errors, 1);
+	call_release(call);
+}
+
+/* Each call is let go at once, while it is in the processor's cache. */
 static void put_batch(struct request *request, struct buf *out)
 {
 	size_t start = out->len;
 	bool any = false;
 
 	for (uint32_t i = 0; i < request->n; i++) {
-		const struct call *call = &request->calls[i];
-		if (is_notification(call))
-			continue;
-		buf_char(out, any ? ',' : '[');
-		any = true;
-		if (out->len - start > request->pool->limits.reply_bytes)
-			put_too_large(call, out);
-		else
-			put_call_if_it_fits(call, out);
+		struct call *call = &request->calls[i];
+		if (!is_notification(call)) {
+			buf_char(out, any ? ',' : '[');
+			any = true;
+			if (out->len - start > request->pool->limits.reply_bytes)
+				put_too_large(call, out);
+			else
+				put_call_if_it_fits(call, out);
+		}
+		call_done(call);
 	}
 	if (any)
 		buf_char(out, ']');
@@ -263,13 +273,14 @@ void request_reply(struct request *request)
 {
 	struct buf *out = http_reply_open(request->exchange);
 
-	if (request->is_batch)
+	if (request->is_batch) {
 		put_batch(request, out);
-	else if (!is_notification(&request->calls[0]))
-		put_call_if_it_fits(&request->calls[0], out);
-	for (uint32_t i = 0; i < request->n; i++)
-		if (request->calls[i].is_error)
-			bump(&request->pool->stats.errors, 1);
+	} else {
+		if (!is_notification(&request->calls[0]))
+			put_call_if_it_fits(&request->calls[0], out);
+		call_done(&request->calls[0]);
+	}
+	request->n = 0;
 	http_reply_close(request->exchange, 200, NULL);
 	request_give_back(request);
 }
@@ -412,16 +423,13 @@ void request_run(struct request *request)
 {
 	request->starting = true;
 	request->left = 0;
-	for (uint32_t i = 0; i < request->n; i++)
-		request->left += is_fresh(&request->calls[i]);
 	for (uint32_t i = 0; i < request->n; i++) {
 		struct call *call = &request->calls[i];
 		if (!is_fresh(call))
 			continue;
 		enum lookup state = call->method != NULL ? start(call) : begin(call);
 		call->waits = state == PENDING;
-		if (state == HIT || state == FAILED)
-			request->left--;
+		request->left += state == MISS || state == PENDING;
 	}
 	if (request->n > 1)
 		for (uint32_t i = 0; i < request->n; i++)
