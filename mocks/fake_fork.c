@@ -154,7 +154,8 @@ bool fake_fork_deliver_one(void)
 		answer.err = fake.check(&op->question, blob_span(answer.blob), &detail);
 		answer.detail = detail.text;
 	}
-	if (answer.err == OK && fake.on_answer != NULL)
+	bool is_error = answer.err == ERR_UPSTREAM && op->question.kind == FORK_CALL;
+	if ((answer.err == OK || is_error) && fake.on_answer != NULL)
 		fake.on_answer(fake.cookie, &op->question, &answer);
 	op->done(op->cookie, &answer);
 	blob_put(&mine);

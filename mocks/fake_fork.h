@@ -4,8 +4,9 @@
  * The fork back end without a network: unit tests link it instead of src/fork/port.c.
  *
  * fork_ask queues the question; fake_fork_deliver answers all that are queued, in order, by
- * asking the test's answer function, hands each OK answer to on_answer as the real one does
- * (after the check), and runs the callbacks. fork is any pointer but NULL.
+ * asking the test's answer function, hands each OK answer, and each error object of a call, to
+ * on_answer as the real one does (after the check), and runs the callbacks. fork is any pointer
+ * but NULL.
  */
 #include "fork/fork.h"
 

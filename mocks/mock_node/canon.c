@@ -59,29 +59,90 @@ static void text_value(struct buf *out, struct span text)
 
 static void value(struct buf *out, json_t *json);
 
-static int by_name(const void *a, const void *b)
+/* What a member of a call or of a filter means without being there. */
+static bool is_default(const char *name, const json_t *json)
 {
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
+	static const struct {
+		const char *name, *value;
+	} defaults[] = {
+		{"value", "0x0"},
+		{"data", "0x"},
+		{"input", "0x"},
+		{"from", "0x0000000000000000000000000000000000000000"},
+	};
+	const char *text = json_string_value(json);
+
+	for (size_t i = 0; text && i < sizeof defaults / sizeof defaults[0]; i++)
+		if (strcmp(name, defaults[i].name) == 0 && strcmp(text, defaults[i].value) == 0)
+			return true;
+	return json_is_null(json) || json_is_false(json) ||
+	       (json_is_object(json) && json_object_size(json) == 0);
+}
+
+/* An address, and each position of the topics: one is a list of one, no topic is any. */
+static void list_value(struct buf *out, json_t *json)
+{
+	if (json_is_string(json)) {
+		buf_char(out, '[');
+		value(out, json);
+		buf_char(out, ']');
+	} else if (json_is_array(json) && json_array_size(json) == 0) {
+		buf_text(out, "null");
+	} else {
+		value(out, json);
+	}
+}
+
+static void topics_value(struct buf *out, json_t *json)
+{
+	size_t i;
+	json_t *item;
+
+	buf_char(out, '[');
+	json_array_foreach(json, i, item)
+	{
+		if (i)
+			buf_char(out, ',');
+		list_value(out, item);
+	}
+	buf_char(out, ']');
+}
+
+static void member_value(struct buf *out, const char *name, json_t *json)
+{
+	text_value(out, strcmp(name, "input") == 0 ? SPAN("data") : span_of(name));
+	buf_char(out, ':');
+	if (strcmp(name, "topics") == 0)
+		topics_value(out, json);
+	else
+		value(out, json);
+}
+
+static int by_name_as_written(const void *a, const void *b)
+{
+	const char *one = *(const char *const *)a, *other = *(const char *const *)b;
+
+	return strcmp(strcmp(one, "input") == 0 ? "data" : one,
+		      strcmp(other, "input") == 0 ? "data" : other);
 }
 
 static void object_value(struct buf *out, json_t *json)
 {
-	size_t count = json_object_size(json), n = 0;
-	const char **names = calloc(count ? count : 1, sizeof *names);
+	size_t n = 0;
+	const char **names = calloc(json_object_size(json) + 1, sizeof *names);
 
 	if (!names)
 		return;
 	void *it = json_object_iter(json);
 	for (; it; it = json_object_iter_next(json, it))
-		names[n++] = json_object_iter_key(it);
-	qsort(names, count, sizeof *names, by_name);
+		if (!is_default(json_object_iter_key(it), json_object_iter_value(it)))
+			names[n++] = json_object_iter_key(it);
+	qsort(names, n, sizeof *names, by_name_as_written);
 	buf_char(out, '{');
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < n; i++) {
 		if (i)
 			buf_char(out, ',');
-		text_value(out, span_of(names[i]));
-		buf_char(out, ':');
-		value(out, json_object_get(json, names[i]));
+		member_value(out, names[i], json_object_get(json, names[i]));
 	}
 	buf_char(out, '}');
 	free(names);

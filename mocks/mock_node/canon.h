@@ -6,7 +6,9 @@
  *
  * A key is the method, a space, and the parameters as compact JSON in which object members
  * are sorted, hex is in lower case, the slots of eth_getStorageAt and eth_getProof have 64
- * digits, trailing nulls are dropped, and a state method's missing block is "latest".
+ * digits, trailing nulls are dropped, and a state method's missing block is "latest". Members
+ * that mean what they mean when they are left out (no value, no data, the zero address as the
+ * sender, false, an empty object) are left out, and "input" is "data".
  */
 #include "base/buf.h"
 #include <jansson.h>

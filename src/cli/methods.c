@@ -33,9 +33,15 @@ static const struct section {
 	 "Of a final block, `eth_getBlockReceipts` brings each receipt, and "
 	 "`eth_getBlockBy…` with transaction objects each transaction."},
 	{CLASS(AT), COLUMNS_ASKED, "Computed at a block",
-	 "The upstream computes them; which block is meant is decided here."},
+	 "The upstream computes them once; which block is meant is decided here. Two spellings "
+	 "of "
+	 "a transaction, of overrides or of a tracer's options are one question."},
 	{CLASS(RANGE), COLUMNS_ASKED, "Over a range of blocks",
-	 "The upstream searches; the ends of the range are decided here."},
+	 "The upstream searches; the ends of the range are decided here. What it finds is "
+	 "checked "
+	 "against the filter, and kept when it is of one block by its hash, or when the last "
+	 "block "
+	 "is final."},
 	{CLASS(SLOW), COLUMNS_ASKED, "What changes with the head",
 	 "Following: asked for once for each head. Pinned: computed from the pinned block, "
 	 "but for the last two, which are asked for once."},
@@ -86,13 +92,19 @@ static const char intro[] =
 	"under the block's hash. Two spellings of one question are one question, and an "
 	"upstream's answer is checked against it before it is stored. A zero, an empty code, "
 	"an "
-	"account that does not exist are values. Errors are not stored; of a development node "
+	"account that does not exist are values. Of errors only reverts are stored; of a "
+	"development node "
 	"(anvil, Hardhat, Ganache), without `--trust-dev-upstream`, nothing is.\n"
 	"\n"
 	"**Parameters.** `block`: a number, a tag, a hash or an EIP-1898 object. `number`: a "
 	"number or a tag. `hash`: 32 bytes, of a block or a transaction. `index`: a QUANTITY. "
 	"`slots`: a list of at most 1,024. `flag`: a boolean. `data`: bytes. `any`: any JSON. "
-	"With `?` it may be left out; `...` are more of them, passed on as they are.\n"
+	"`tx`, `call`: a transaction object, `data` and `input` being one, and what is left "
+	"out being "
+	"what nodes take it for; `state`, `overrides`: state and block overrides; `config`: a "
+	"tracer "
+	"and its options; other names are the method's own. With `?` it may be left out; `...` "
+	"are more of them, passed on as they are.\n"
 	"\n"
 	"**Stored**, in memory and on disk, until something warmer needs the room:\n"
 	"\n"
@@ -101,6 +113,11 @@ static const char intro[] =
 	"| always | unless it is `null` or nothing (`[]`, `0x`) |\n"
 	"| fixed | the same, if the question means one block for ever: by hash, or a final one "
 	"|\n"
+	"| by kind of client | for nodes of the same kind (Geth, Erigon, Reth ...): what gas "
+	"an "
+	"execution takes, and what a tracer says, differ between them; nothing that a limit of "
+	"the "
+	"node's has touched |\n"
 	"| whole | the same as fixed, if it has one entry for each of the block's "
 	"transactions; "
 	"none of none, too |\n"
@@ -136,6 +153,15 @@ static const char *stored(const struct method *method)
 	case KEEP_ACCOUNT:
 	case KEEP_PROOF:
 		return "always, and its facts";
+	case KEEP_CALL:
+		return "fixed; a revert, too";
+	case KEEP_GAS:
+	case KEEP_RUN:
+	case KEEP_TRACER:
+		return "fixed, by kind of client; a revert, too";
+	case KEEP_LOGS:
+	case KEEP_TRACES:
+		return "fixed, empty or not";
 	case KEEP_SLOW:
 		return "head";
 	case KEEP_HEAD:

@@ -125,6 +125,23 @@ static enum err offline_header(struct service *s, struct store_reader *reader,
 	return err;
 }
 
+/* The kind of client as it was kept then; unknown is no error. */
+static void offline_client(struct service *s, struct store_reader *reader)
+{
+	struct blob *reply = NULL;
+	struct buf key;
+
+	buf_init(&key, 64);
+	client_key(&s->chain, &key);
+	if (buf_err(&key) == OK && store_get_reply(reader, buf_as_span(&key), &reply) == HIT &&
+	    reply->len > REPLY_HEAD_BYTES + 2)
+		snprintf(s->chain.client_kind, sizeof s->chain.client_kind, "%.*s",
+			 (int)(reply->len - REPLY_HEAD_BYTES - 2),
+			 (const char *)reply->bytes + REPLY_HEAD_BYTES + 1);
+	blob_put(&reply);
+	buf_release(&key);
+}
+
 static enum err chain_from_disk(struct service *s, struct err_detail *detail)
 {
 	struct store_reader *reader = NULL;
@@ -143,6 +160,8 @@ static enum err chain_from_disk(struct service *s, struct err_detail *detail)
 	uint64_t finalized = 0;
 	if (err == OK && store_get_finalized(reader, &finalized) == HIT)
 		atomic_store(&s->chain.finalized, finalized);
+	if (err == OK)
+		offline_client(s, reader);
 	store_reader_free(&reader);
 	if (err != OK)
 		return err;
@@ -228,10 +247,15 @@ static enum err chain_from_upstreams(struct service *s, struct err_detail *detai
 		s->chain.keep_nothing = pin.is_dev && !s->options.trust_dev_upstream;
 		snprintf(s->chain.client_version, sizeof s->chain.client_version,
 			 "forkcache/%s (%s)", FORKCACHE_VERSION, pin.client_version);
+		struct span kind = fork_client_kind(pin.client_version);
+		snprintf(s->chain.client_kind, sizeof s->chain.client_kind, "%.*s",
+			 (int)kind.len, kind.ptr);
 		stack_set_bypass(s->stack, s->chain.keep_nothing);
 		store_use_chain(s->store, s->chain.chain_id);
-		if (!s->chain.keep_nothing)
+		if (!s->chain.keep_nothing) {
 			keep_pinned_header(&s->chain, s->stack, s->store, json);
+			keep_client(&s->chain, s->stack);
+		}
 		if (s->options.fork_block == NULL)
 			err = follow(s, detail);
 	}

@@ -363,7 +363,9 @@ void flight_answer(struct flight *flight, const struct fork_answer *answer)
 {
 	struct fork *fork = flight->fork;
 	table_remove(&fork->flights, flight);
-	if (answer->err == OK && fork->on_answer)
+	const bool is_final_error =
+		answer->err == ERR_UPSTREAM && flight->question.kind == FORK_CALL;
+	if ((answer->err == OK || is_final_error) && fork->on_answer)
 		fork->on_answer(fork->cookie, &flight->question, answer);
 	struct fork_op *op;
 	while ((op = flight->followers)) {

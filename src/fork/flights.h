@@ -102,7 +102,7 @@ void flights_leave(struct fork *fork, struct fork_op *op);
 /* The last of its followers' deadlines; 0: nobody waits. */
 uint64_t flight_due_us(const struct flight *flight);
 
-/* Ends a flight: on_answer (for OK), then every follower; frees it. */
+/* Ends a flight: on_answer (for OK and the errors of calls), then every follower; frees it. */
 void flight_answer(struct flight *flight, const struct fork_answer *answer);
 /* Ends a flight that nobody got an answer from: says what was tried. */
 void flight_fail(struct flight *flight, enum err err);

@@ -239,6 +239,19 @@ static void *run(void *cookie)
 	return NULL;
 }
 
+struct span fork_client_kind(const char *version)
+{
+	enum { KIND_MAX = 31 };
+	size_t n = 0;
+
+	while (n < KIND_MAX && ((version[n] >= 'a' && version[n] <= 'z') ||
+				(version[n] >= 'A' && version[n] <= 'Z') ||
+				(version[n] >= '0' && version[n] <= '9') || version[n] == '-' ||
+				version[n] == '_' || version[n] == '.'))
+		n++;
+	return (struct span){version, n};
+}
+
 enum err fork_start(const struct fork_config *config, struct fork **out,
 		    struct err_detail *detail)
 {

@@ -103,9 +103,12 @@ struct fork_answer {
 	bool do_not_store;
 	/* Nobody answered, but an upstream may have got the question. */
 	bool may_have_arrived;
+	/* For on_answer: the kind of client that answered (fork_client_kind); empty when it
+	 * does not say. Borrowed until on_answer returns. */
+	struct span client;
 };
 
-/* Runs on the fork thread. Only for err OK. */
+/* Runs on the fork thread: for err OK, and for the error objects of FORK_CALLs. */
 typedef void fork_answer_fn(void *cookie, const struct fork_question *question,
 			    const struct fork_answer *answer);
 /*
@@ -147,6 +150,10 @@ struct fork_pin {
 	bool is_dev;		  /* the first upstream is a development node */
 	char client_version[128]; /* web3_clientVersion of the first upstream that answered */
 };
+
+/* What a web3_clientVersion begins with, "Geth", "erigon": letters, digits, '-', '_', '.', at
+ * most 31 of them. Borrows version. */
+struct span fork_client_kind(const char *version);
 
 /* Copies the configuration (secrets included) and starts the fork thread. An invalid URL is
  * ERR_CONFIG. Asks nothing yet. */

@@ -263,6 +263,7 @@ void op_answer(struct fork_op *op, const struct fork_answer *answer)
 	op_unlist(op);
 	op->answer = *answer;
 	op->answer.detail = "";
+	op->answer.client = (struct span){0};
 	if (answer->blob)
 		blob_get(answer->blob);
 	/* Without memory the cause alone must do. */

@@ -81,6 +81,7 @@ static void give_up(struct flight *flight)
 		struct fork_answer answer = {.err = flight_error(flight),
 					     .blob = flight->last_error,
 					     .detail = "",
+					     .do_not_store = true, /* it is doubtful */
 					     .lacks = !flight->likely &&
 						      verdict == VERDICT_LACKS};
 		flight_answer(flight, &answer);

@@ -37,6 +37,7 @@ static void deliver(struct upstream *u, struct flight *flight, struct fork_answe
 {
 	answer->detail = "";
 	answer->do_not_store = flight->unguarded || (u->is_dev && !u->fork->trust_dev_upstream);
+	answer->client = fork_client_kind(u->probe.client_version);
 	flight_answer(flight, answer);
 	blob_put(&answer->blob);
 }

@@ -340,8 +340,10 @@ static bool reply_open(struct blob *blob, struct reply *out)
 	if (!CHECK(blob->len > REPLY_HEAD_BYTES))
 		return false;
 	out->blob = blob;
-	out->block_number = be64_get(blob->bytes) & ~REPLY_UNSETTLED;
-	out->unsettled = (be64_get(blob->bytes) & REPLY_UNSETTLED) != 0;
+	const uint64_t head = be64_get(blob->bytes);
+	out->block_number = head & ~(REPLY_UNSETTLED | REPLY_IS_ERROR);
+	out->unsettled = (head & REPLY_UNSETTLED) != 0;
+	out->is_error = (head & REPLY_IS_ERROR) != 0;
 	out->json = (struct span){(const char *)blob->bytes + REPLY_HEAD_BYTES,
 				  blob->len - REPLY_HEAD_BYTES};
 	return true;
@@ -436,8 +438,9 @@ enum lookup stack_get_number(struct stack_view *view, const struct eth_bytes32 *
 
 /* ---- write-back ---- */
 
+/* head: the block's number and the bits with it; store NULL: in memory only. */
 static void keep_reply(struct stack *stack, struct store *store, struct span request,
-		       uint64_t block_number, struct span json)
+		       uint64_t head, struct span json)
 {
 	struct blob *blob = blob_new(REPLY_HEAD_BYTES + json.len);
 
@@ -445,7 +448,7 @@ static void keep_reply(struct stack *stack, struct store *store, struct span req
 		log_warn("reply not kept", LOG_S("cause", err_name(ERR_NOMEM)));
 		return;
 	}
-	be64_put(blob->bytes, block_number);
+	be64_put(blob->bytes, head);
 	memcpy(blob->bytes + REPLY_HEAD_BYTES, json.ptr, json.len);
 	blob_keep(stack, BLOB_REPLY, request, blob);
 	if (store != NULL)
@@ -463,6 +466,12 @@ void stack_keep_reply_memory(struct stack *stack, struct span request, uint64_t 
 			     struct span json)
 {
 	keep_reply(stack, NULL, request, block_number, json);
+}
+
+void stack_keep_error(struct stack *stack, struct span request, uint64_t block_number,
+		      struct span json)
+{
+	keep_reply(stack, stack->store, request, block_number | REPLY_IS_ERROR, json);
 }
 
 void stack_keep_header(struct stack *stack, const struct block_header *header, bool canonical,
@@ -557,6 +566,10 @@ void stack_on_answer(void *cookie, const struct fork_question *question,
 
 	if (stack->bypass || answer->do_not_store)
 		return;
+	if (question->kind == FORK_CALL) {
+		stack->keep(stack->cookie, stack, question, answer);
+		return;
+	}
 	switch (question->kind) {
 	case FORK_BALANCE:
 		fields.mask = ACCOUNT_BALANCE;
@@ -576,9 +589,6 @@ void stack_on_answer(void *cookie, const struct fork_question *question,
 				&answer->value);
 		return;
 	case FORK_CALL:
-		stack->keep(
-			stack->cookie, stack, question,
-			(struct span){(const char *)answer->blob->bytes, answer->blob->len});
 		return;
 	}
 	stack_keep_account(stack, block, &question->address, &fields);

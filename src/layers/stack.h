@@ -58,8 +58,10 @@ struct fact {
 	struct blob *code_ref;
 };
 
-/* In the store: the block number, big-endian, before the JSON text. */
+/* In the store: the block number, big-endian, before the JSON text. Its second highest bit
+ * says that the text is a JSON-RPC error object, the answer to a call that reverts. */
 #define REPLY_HEAD_BYTES 8
+#define REPLY_IS_ERROR	 (UINT64_C(1) << 62)
 
 /* In that number, of a block that was not final: whoever reads the reply has to see whether
  * its block is still on the chain. */
@@ -69,17 +71,19 @@ struct fact {
 struct reply {
 	uint64_t block_number;
 	bool unsettled;
+	bool is_error;	   /* json is an error object, else a result */
 	struct span json;  /* inside blob */
 	struct blob *blob; /* borrowed until stack_turn_end, unless blob_ref holds it */
 	struct blob *blob_ref;
 };
 
 /*
- * Decides, on the fork thread, what becomes of the result of a FORK_CALL: checks it and
- * calls the stack_keep_* functions for what is worth keeping. tag is the question's.
+ * Decides, on the fork thread, what becomes of the answer to a FORK_CALL (its result, or an
+ * error object: err says which): calls the stack_keep_* functions for what is worth keeping.
  */
 typedef void stack_keep_fn(void *cookie, struct stack *stack,
-			   const struct fork_question *question, struct span json);
+			   const struct fork_question *question,
+			   const struct fork_answer *answer);
 
 struct stack_config {
 	size_t memory_bytes;
@@ -156,6 +160,9 @@ void stack_keep_reply(struct stack *stack, struct span request, uint64_t block_n
 /* In memory only: for what is soon out of date. */
 void stack_keep_reply_memory(struct stack *stack, struct span request, uint64_t block_number,
 			     struct span json);
+/* The same of an error object. */
+void stack_keep_error(struct stack *stack, struct span request, uint64_t block_number,
+		      struct span json);
 /* canonical: the header was asked for by number, or is known to be on the chain; the
  * number is bound to its hash only then, and only when final. */
 void stack_keep_header(struct stack *stack, const struct block_header *header, bool canonical,

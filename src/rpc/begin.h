@@ -15,6 +15,8 @@ method_begin_fn begin_header, begin_tx_count, begin_uncle_count, begin_tx_at, be
 	begin_receipts;
 /* slow.c, send.c */
 method_begin_fn begin_slow, begin_send;
+/* exec.c */
+method_begin_fn begin_exec;
 /* tx.c, range.c */
 method_begin_fn begin_tx, begin_tx_of, begin_logs, begin_traces;
 /* local.c */

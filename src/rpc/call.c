@@ -110,6 +110,17 @@ enum lookup call_take_failure(struct call *call, const struct fork_answer *answe
 	return FAILED;
 }
 
+enum lookup call_error_object(struct call *call, struct span json)
+{
+	blob_put(&call->error_json);
+	call->error_json = blob_copy(json.ptr, json.len);
+	if (call->error_json == NULL)
+		return call_failed(call, ERR_NOMEM, "");
+	call->is_error = true;
+	call->render = render_error_json;
+	return FAILED;
+}
+
 static void put_block_name(const struct call *call, struct buf *out)
 {
 	const struct block_param *param = &call->params.block;
@@ -160,6 +171,7 @@ enum lookup call_offline_miss(struct call *call, const struct fact *fact)
 			put_slot_name(&fact->slot, &what);
 	} else {
 		put_param_names(call, &what);
+		buf_span(&what, call->about);
 	}
 	if (call->method->block_at >= 0) {
 		buf_text(&what, " at block ");

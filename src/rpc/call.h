@@ -91,7 +91,8 @@ struct call {
 	const struct composition *composition; /* what it can be composed of, or NULL */
 	struct parts *parts;		       /* in the arena, or NULL */
 
-	struct span key; /* canonical request; empty: not kept */
+	struct span key;   /* canonical request; empty: not kept */
+	struct span about; /* what an offline miss adds to the method's name, " to 0x..." */
 	struct reply reply;
 	struct fork_op *op;
 	struct blob *error_json; /* an upstream's error object */
@@ -160,6 +161,8 @@ enum lookup call_failed(struct call *call, enum err err, const char *detail);
 enum lookup call_take_failure(struct call *call, const struct fork_answer *answer);
 /* "the method X does not exist/is not available", and why (NULL: no more). */
 enum lookup call_no_method(struct call *call, const char *why);
+/* A kept error object. */
+enum lookup call_error_object(struct call *call, struct span json);
 /* "not in the cache (offline): eth_getStorageAt 0x... slot 0x... at block N" */
 enum lookup call_offline_miss(struct call *call, const struct fact *fact);
 /* What a node says of a block above its head. */
@@ -185,3 +188,5 @@ void facts_prefetch(const struct call *call);
  * numbers as they stand. ERR_INVALID: an object has one name twice, or a name with an escape;
  * ERR_LIMIT: too large. */
 enum err json_canonical(struct span value, struct buf *out) WARN_UNUSED;
+/* The same, with the members of objects in order of their names. */
+enum err json_sorted(struct span value, struct buf *out) WARN_UNUSED;

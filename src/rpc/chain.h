@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #define CHAIN_CLIENT_BYTES 160
+#define CHAIN_KIND_BYTES   32 /* fork_client_kind, and its end */
 
 struct heads;
 
@@ -33,6 +34,8 @@ struct chain {
 	bool keep_nothing;			 /* an untrusted development node */
 	bool allow_send;			 /* raw transactions are forwarded, following */
 	char client_version[CHAIN_CLIENT_BYTES]; /* our own web3_clientVersion */
+	/* What the first upstream is: what depends on it is kept under it. Empty: unknown. */
+	char client_kind[CHAIN_KIND_BYTES];
 };
 
 /* Whether a block number is final, and so bound to its hash for ever. */

@@ -20,6 +20,7 @@ enum keep_flags {
 	KEEP_CANONICAL = 4,  /* asked by number: what comes is on the chain */
 	KEEP_HAS_COUNT = 8,  /* count is known */
 	KEEP_FIXED = 16,     /* the question means one block for ever: by hash, or final */
+	KEEP_BY_CLIENT = 32, /* kept only if the client that answered is of the key's kind */
 };
 
 /* Copied into the tag as it stands, and compared as bytes: it must have no padding. */
@@ -27,7 +28,8 @@ struct keep {
 	uint32_t kind, flags; /* enum keep_kind (method.h: what the answer is), keep_flags */
 	uint64_t number;
 	uint64_t count; /* KEEP_PER_TX, KEEP_RECEIPTS: the block's transactions; KEEP_TX_AT:
-			   the index */
+			   the index; KEEP_LOGS, KEEP_TRACES: the first block of the range
+			   whose last one is number */
 	/* KEEP_BLOCK of a number that is not final: the epoch of the head around which it was
 	 * asked for (struct head); 0: none. */
 	uint64_t epoch;
@@ -56,3 +58,5 @@ bool block_tx_count(struct span json, uint64_t *count);
  * may be NULL. */
 void keep_pinned_header(const struct chain *chain, struct stack *stack, struct store *store,
 			struct span json);
+/* The same of the kind of client (client_key), if it is known. */
+void keep_client(const struct chain *chain, struct stack *stack);

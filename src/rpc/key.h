@@ -4,8 +4,9 @@
  * Canonical requests: the keys of replies that other code than their method's looks up.
  *
  * A key is text, "CHAIN:method[params]", with the method that names its block by hash and
- * with parameters in one spelling (json_canonical), so that it is unambiguous and two
- * spellings of one question share it. make_key (reply_impl.h) writes that of a call.
+ * with parameters in one spelling (json_canonical, forms.h), so that it is unambiguous and two
+ * spellings of one question share it. What depends on the kind of client that answers is
+ * "CHAIN:method@KIND[params]". make_key (reply_impl.h) writes that of a call.
  */
 #include "base/arena.h"
 #include "base/buf.h"
@@ -16,6 +17,8 @@ void tx_key(const struct chain *chain, const char *method, const struct eth_byte
 	    struct buf *out);
 /* The key under which "there is no such transaction" is kept: only for this pinned block. */
 struct span absent_key(struct arena *arena, struct span key, const struct chain *chain);
+/* Under which the kind of client that was asked last is kept, as a JSON string. */
+void client_key(const struct chain *chain, struct buf *out);
 /* Of a block object, with transactions as hashes or (full) as objects. */
 void block_key(const struct chain *chain, const struct eth_bytes32 *hash, bool full,
 	       struct buf *out);

@@ -44,10 +44,17 @@ static const struct {
 	const char *name;
 	enum param_kind kind;
 } kind_names[] = {
-	{"address", PARAM_ADDRESS}, {"slot", PARAM_SLOT},     {"slots", PARAM_SLOTS},
-	{"block", PARAM_BLOCK},	    {"number", PARAM_NUMBER}, {"hash", PARAM_HASH},
-	{"index", PARAM_INDEX},	    {"count", PARAM_COUNT},   {"percents", PARAM_PERCENTS},
-	{"flag", PARAM_FLAG},	    {"data", PARAM_DATA},     {"any", PARAM_ANY},
+	{"address", PARAM_ADDRESS},   {"slot", PARAM_SLOT},
+	{"slots", PARAM_SLOTS},	      {"block", PARAM_BLOCK},
+	{"number", PARAM_NUMBER},     {"hash", PARAM_HASH},
+	{"index", PARAM_INDEX},	      {"count", PARAM_COUNT},
+	{"percents", PARAM_PERCENTS}, {"flag", PARAM_FLAG},
+	{"data", PARAM_DATA},	      {"any", PARAM_ANY},
+	{"call", PARAM_CALL},	      {"tx", PARAM_TX},
+	{"state", PARAM_STATE},	      {"overrides", PARAM_OVERRIDES},
+	{"config", PARAM_CONFIG},     {"types", PARAM_TYPES},
+	{"pairs", PARAM_PAIRS},	      {"bundles", PARAM_BUNDLES},
+	{"context", PARAM_CONTEXT},   {"simulation", PARAM_SIMULATION},
 };
 
 static enum param_kind kind_by_name(struct span name)
@@ -76,7 +83,7 @@ static void compile_params(struct method *m)
 		word.len -= optional;
 		REQUIRE(m->params_n < PARAMS_MAX);
 		enum param_kind kind = kind_by_name(word);
-		if (kind == PARAM_BLOCK || kind == PARAM_NUMBER)
+		if (kind == PARAM_BLOCK || kind == PARAM_NUMBER || kind == PARAM_CONTEXT)
 			m->block_at = (int)m->params_n;
 		m->kinds[m->params_n++] = kind;
 		if (!optional)

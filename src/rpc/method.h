@@ -23,7 +23,7 @@ enum method_class {
 	METHOD_TX,	 /* by transaction hash */
 	METHOD_TX_OF,	 /* by transaction; the answer does not say which block it is of */
 	METHOD_AT,	 /* computed at a block */
-	METHOD_RANGE,	 /* logs: a filter object */
+	METHOD_RANGE,	 /* over blocks: a filter object */
 	METHOD_SLOW,	 /* changes with the head, and otherwise hardly: kept under its hash */
 	METHOD_LOCAL,	 /* answered here */
 	METHOD_SEND,	 /* a transaction to the real chain: forwarded once, if it is allowed */
@@ -43,7 +43,18 @@ enum param_kind {
 	PARAM_PERCENTS, /* a list of numbers */
 	PARAM_FLAG,	/* boolean */
 	PARAM_DATA,	/* bytes */
-	PARAM_ANY,	/* any JSON */
+	/* Of executions; forms.h says how each is written. */
+	PARAM_CALL,	  /* transaction object; no sender is the zero address */
+	PARAM_TX,	  /* transaction object */
+	PARAM_STATE,	  /* state overrides */
+	PARAM_OVERRIDES,  /* block overrides */
+	PARAM_CONFIG,	  /* tracer options */
+	PARAM_TYPES,	  /* kinds of traces; clients exchange it with a block behind it */
+	PARAM_PAIRS,	  /* a list of [transaction, kinds of traces] */
+	PARAM_BUNDLES,	  /* a list of {transactions, blockOverride} */
+	PARAM_CONTEXT,	  /* {blockNumber, transactionIndex}, or as PARAM_BLOCK */
+	PARAM_SIMULATION, /* eth_simulateV1's first */
+	PARAM_ANY,	  /* any JSON */
 };
 #define PARAMS_MAX 6
 
@@ -72,10 +83,20 @@ enum keep_kind {
 	KEEP_FEES,	 /* eth_feeHistory's: oldestBlock; stored as KEEP_PLAIN */
 	KEEP_SLOW,	 /* true of the head only: stored in memory, not on disk */
 	KEEP_SENT,	 /* a transaction's hash, or its receipt: not stored */
+	/* Executions are stored as KEEP_PLAIN, "0x" included, and so is the error of one that
+	 * reverts (code 3, with data); not what a limit of the node's has touched. */
+	KEEP_CALL,   /* DATA */
+	KEEP_GAS,    /* QUANTITY */
+	KEEP_RUN,    /* an object or a list */
+	KEEP_TRACER, /* anything: a tracer answers what it likes */
+	KEEP_LOGS,   /* a list of logs, each as the filter wants them; stored, empty or not,
+			of one block by hash, or when the last block is final */
+	KEEP_TRACES, /* the same of traces, of which only the blocks are checked */
 };
 
 enum method_flags {
-	NULL_OK = 1, /* null is an answer, not a fault of the upstream */
+	NULL_OK = 1,   /* null is an answer, not a fault of the upstream */
+	BY_CLIENT = 2, /* the answer depends on the kind of client: it is in the key */
 };
 
 /*

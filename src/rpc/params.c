@@ -225,9 +225,30 @@ static enum err parse_text(enum param_kind kind, struct span text, struct params
 	case PARAM_PERCENTS:
 	case PARAM_FLAG:
 	case PARAM_ANY:
+	case PARAM_CALL:
+	case PARAM_TX:
+	case PARAM_STATE:
+	case PARAM_OVERRIDES:
+	case PARAM_CONFIG:
+	case PARAM_TYPES:
+	case PARAM_PAIRS:
+	case PARAM_BUNDLES:
+	case PARAM_CONTEXT:
+	case PARAM_SIMULATION:
 		break;
 	}
 	return ERR_INVALID;
+}
+
+/* {"blockNumber": BLOCK, ...}, of which BLOCK may be left out; else a block. */
+static enum err parse_context(struct span value, struct params *out, struct err_detail *message)
+{
+	struct span block = value, other;
+
+	if (json_type(value) == JSON_OBJECT && !json_member(value, "blockHash", &other) &&
+	    !json_member(value, "blockNumber", &block))
+		block = SPAN("null");
+	return block_param_parse(block, &out->block, message);
 }
 
 static enum err parse_one(enum param_kind kind, struct span value, struct params *out,
@@ -237,7 +258,18 @@ static enum err parse_one(enum param_kind kind, struct span value, struct params
 
 	switch (kind) {
 	case PARAM_ANY:
-		return OK;
+	case PARAM_CALL:
+	case PARAM_TX:
+	case PARAM_STATE:
+	case PARAM_OVERRIDES:
+	case PARAM_CONFIG:
+	case PARAM_TYPES:
+	case PARAM_PAIRS:
+	case PARAM_BUNDLES:
+	case PARAM_SIMULATION:
+		return OK; /* their forms are made by who begins the call */
+	case PARAM_CONTEXT:
+		return parse_context(value, out, message);
 	case PARAM_FLAG:
 		return parse_flag(value, out, message);
 	case PARAM_SLOTS:
@@ -268,12 +300,28 @@ static enum err parse_one(enum param_kind kind, struct span value, struct params
 	return ERR_INVALID;
 }
 
+static enum err missing(struct err_detail *message, unsigned i)
+{
+	return err_set(message, ERR_INVALID, "missing value for required argument %u", i);
+}
+
+/* A block where kinds of traces are expected, which come behind it then. */
+static bool is_exchanged(const struct method *method, unsigned i, struct span value)
+{
+	enum json_type type = json_type(value);
+
+	return method->kinds[i] == PARAM_TYPES && i + 1 < method->params_n &&
+	       method->kinds[i + 1] == PARAM_BLOCK &&
+	       (type == JSON_STRING || type == JSON_OBJECT);
+}
+
 enum err params_parse(const struct method *method, struct span params, struct params *out,
 		      struct err_detail *message)
 {
 	struct json_iter iter;
 	struct span value;
 	struct err_detail why;
+	unsigned exchanged = PARAMS_MAX;
 
 	memset(out, 0, sizeof *out);
 	if (params.ptr == NULL || json_type(params) == JSON_NULL)
@@ -293,21 +341,26 @@ enum err params_parse(const struct method *method, struct span params, struct pa
 			continue;
 		}
 		unsigned i = out->n++;
+		if (is_exchanged(method, i, value))
+			exchanged = i;
+		if (i == exchanged)
+			i++;
+		else if (exchanged < PARAMS_MAX && i == exchanged + 1)
+			i--;
 		out->raw[i] = value;
 		if (json_type(value) == JSON_NULL) {
-			if (i < method->required_n)
-				return err_set(message, ERR_INVALID,
-					       "missing value for required argument %u", i);
 			out->raw[i].ptr = NULL;
+			if (i < method->required_n)
+				return missing(message, i);
 			continue;
 		}
 		if (parse_one(method->kinds[i], value, out, &why) != OK)
 			return err_set(message, ERR_INVALID, "invalid argument %u: %s", i,
 				       why.text);
 	}
-	if (out->n < method->required_n)
-		return err_set(message, ERR_INVALID, "missing value for required argument %u",
-			       out->n);
+	for (unsigned i = 0; i < method->required_n; i++)
+		if (out->raw[i].ptr == NULL)
+			return missing(message, i);
 	return OK;
 }
 

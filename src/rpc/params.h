@@ -3,7 +3,8 @@
 /*
  * Reads the params array of a request by a method's row.
  *
- * Everything is a span of the request's body or a value: nothing is allocated. Errors are
+ * Everything is a span of the request's body or a value: nothing is allocated. What clients
+ * send in two orders (PARAM_TYPES) stands in that of the row. Errors are
  * go-ethereum's: "missing value for required argument N", "too many arguments, want at most
  * N", "invalid argument N: ...".
  */

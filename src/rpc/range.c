@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Filters over a range of blocks: their ends are resolved here, then they are forwarded. */
+/* Filters over a range of blocks: their ends are resolved here. What names one block by hash,
+ * or ends with a final one, is kept. */
+#include "rpc/forms.h"
 #include "rpc/reply_impl.h"
 
-static bool names_block(struct span name)
+/* The member of that name, if it is not null. */
+static bool is_given(const struct call *call, const char *name, struct span *value)
 {
-	return span_is(name, "fromBlock") || span_is(name, "toBlock") ||
-	       span_is(name, "blockHash");
+	return json_member(call->params.raw[0], name, value) && json_type(*value) != JSON_NULL;
 }
 
 /* What the filter selects by. Both ends are resolved; the range is cut at the pinned block. */
@@ -31,45 +33,99 @@ static void put_range(const struct call *call, const struct range *range, struct
 	put_number(out, range->to);
 }
 
-/* The other members, canonical and behind a comma each: all of the canonical filter but its
- * blocks. */
-static enum err put_others(struct span filter, struct buf *out)
+/* "[{BLOCKS,OTHERS}]": what the upstream is asked, and the canonical request behind its method.
+ */
+static enum err put_filter(const struct call *call, const struct range *range, struct buf *out,
+			   struct err_detail *why)
 {
-	struct json_iter iter = json_iter(filter);
-	struct span name, value;
+	const struct form *form = call->method->keep == KEEP_LOGS ? &form_logs : &form_traces;
 
-	while (json_next_member(&iter, &name, &value)) {
-		if (names_block(name))
-			continue;
-		buf_text(out, ",\"");
-		buf_span(out, name);
-		buf_text(out, "\":");
-		buf_span(out, value);
+	buf_text(out, "[{");
+	put_range(call, range, out);
+	size_t open = out->len;
+	enum err err = form_put(form, call->params.raw[0], out, why);
+	if (err != OK || buf_err(out) != OK)
+		return err == OK ? buf_err(out) : err;
+	/* The form is an object of its own: its brace becomes a comma, or ends this one. */
+	if (out->len - open == 2) {
+		out->ptr[open] = '}';
+		out->len--;
+	} else {
+		out->ptr[open] = ',';
 	}
+	buf_char(out, ']');
 	return buf_err(out);
+}
+
+/* Whether the question means one history for ever. */
+static bool is_fixed(const struct call *call, const struct range *range)
+{
+	return range->by_hash ||
+	       (!range->omit_from && chain_is_final(call_chain(call), range->to));
+}
+
+static struct keep keep_of_range(const struct call *call, const struct range *range)
+{
+	struct keep keep = {.kind = call->method->keep, .flags = KEEP_HAS_NUMBER};
+
+	keep.count = range->by_hash	? call->block.at.number
+		     : range->omit_from ? 0
+					: range->from;
+	keep.number = range->by_hash ? call->block.at.number : range->to;
+	if (range->by_hash) {
+		keep.flags |= KEEP_HAS_HASH;
+		keep.hash = call->block.at.hash;
+	}
+	if (is_fixed(call, range))
+		keep.flags |= KEEP_FIXED;
+	return keep;
+}
+
+/* " of blocks 1 to 5" for an offline miss. */
+static enum lookup range_miss(struct call *call, const struct range *range)
+{
+	struct buf *about = call_scratch(call);
+	struct span address, text;
+
+	if (range->by_hash)
+		buf_printf(about, " of block %llu", (unsigned long long)call->block.at.number);
+	else
+		buf_printf(about, " of blocks %llu to %llu",
+			   (unsigned long long)(range->omit_from ? 0 : range->from),
+			   (unsigned long long)range->to);
+	if (is_given(call, "address", &address) && json_string_plain(address, &text) &&
+	    text.len <= 42) {
+		buf_text(about, ", ");
+		buf_span(about, text);
+	}
+	call->about = in_arena(call, about);
+	return call_offline_miss(call, NULL);
 }
 
 static enum lookup ask_range(struct call *call, const struct range *range)
 {
-	const struct keep keep = {.kind = KEEP_NOTHING};
-	struct buf *params = call_scratch(call);
-	struct buf filter;
+	const struct keep keep = keep_of_range(call, range);
+	struct buf *key = call_scratch(call);
+	struct err_detail why;
 
-	if (stack_is_offline(call_view(call)))
-		return call_offline_miss(call, NULL);
-	buf_init(&filter, REQUEST_MAX_BYTES);
-	enum err err = json_canonical(call->params.raw[0], &filter);
-	buf_text(params, "[{");
-	put_range(call, range, params);
-	if (err == OK)
-		err = put_others(buf_as_span(&filter), params);
-	buf_text(params, "}]");
-	buf_release(&filter);
-	if (err == OK)
-		err = buf_err(params);
+	buf_u64(key, call_chain(call)->chain_id);
+	buf_char(key, ':');
+	buf_text(key, call->method->name);
+	size_t open = key->len;
+	enum err err = put_filter(call, range, key, &why);
+	if (err == ERR_INVALID)
+		return call_error(call, RPC_INVALID_PARAMS, "invalid argument 0: %s", why.text);
 	if (err != OK)
 		return compose_failed(call, err);
-	return fetch(call, &keep, span_of(call->method->name), buf_as_span(params), false,
+	call->key = in_arena(call, key);
+	if (call->key.ptr == NULL)
+		return call_failed(call, ERR_NOMEM, "");
+	if (is_fixed(call, range) && use_reply(call, call->key))
+		return call_text(call, call->reply.json);
+	if (stack_is_offline(call_view(call)))
+		return range_miss(call, range);
+	return fetch(call, &keep, span_of(call->method->name),
+		     (struct span){call->key.ptr + open, call->key.len - open}, false,
 		     on_reply);
 }
 
@@ -78,12 +134,6 @@ static enum lookup step_range_of_hash(struct call *call)
 	const struct range range = {.by_hash = true};
 
 	return ask_range(call, &range);
-}
-
-/* The member of that name, if it is not null. */
-static bool is_given(const struct call *call, const char *name, struct span *value)
-{
-	return json_member(call->params.raw[0], name, value) && json_type(*value) != JSON_NULL;
 }
 
 /* The number that one end of the range means; false when it is refused. */
@@ -129,7 +179,7 @@ static enum lookup range_of_hash(struct call *call, struct span hash)
 static enum lookup begin_range(struct call *call, bool from_is_latest)
 {
 	struct range range = {0};
-	struct span hash, from;
+	struct span hash, end;
 
 	if (json_type(call->params.raw[0]) != JSON_OBJECT)
 		return call_error(call, RPC_INVALID_PARAMS,
@@ -147,12 +197,21 @@ static enum lookup begin_range(struct call *call, bool from_is_latest)
 	if (range.from > pin)
 		return call_error(call, RPC_SERVER_ERROR,
 				  "block range extends beyond current head block");
+	range.omit_from = !from_is_latest && !is_given(call, "fromBlock", &end);
+	if (!range.omit_from && range.from > range.to)
+		return call_error(call, RPC_INVALID_PARAMS, "invalid block range params");
 	if (range.to > pin)
 		range.to = pin;
+	if (from_is_latest && range.from == pin && !head->block.final) {
+		/* One block whose hash is known. */
+		call->block = head->block;
+		call->hash_known = true;
+		range.by_hash = true;
+		return ask_range(call, &range);
+	}
 	/* What is not final in it is true as long as the head stays on the chain. */
 	call->guarded = call_follows(call) && !chain_is_final(call_chain(call), range.to);
 	call->guard = head->block.at;
-	range.omit_from = !from_is_latest && !is_given(call, "fromBlock", &from);
 	return ask_range(call, &range);
 }
 

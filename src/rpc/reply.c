@@ -33,6 +33,24 @@ void put_block(struct call *call, enum param_kind kind, struct buf *out)
 	}
 }
 
+/* The block inside the object that eth_callMany and its like have it in, where a hash is a
+ * string. context: the object's other members (begin_exec), or no object: the block alone. */
+static void put_context(struct call *call, struct span context, bool for_key, struct buf *out)
+{
+	bool inside = json_type(context) == JSON_OBJECT;
+
+	if (inside)
+		buf_text(out, "{\"blockNumber\":");
+	if (for_key || (inside && call->block.at.by_hash))
+		put_hash(out, &call->block.at.hash);
+	else
+		put_block(call, PARAM_BLOCK, out);
+	if (inside && context.len > 2)
+		buf_char(out, ',');
+	if (inside)
+		buf_span(out, (struct span){context.ptr + 1, context.len - 1});
+}
+
 /* Slots as 32 bytes, whatever their spelling. */
 static enum err put_slots(struct span list, struct buf *out)
 {
@@ -115,6 +133,21 @@ static enum err put_param(struct call *call, unsigned i, bool for_key, struct bu
 		return OK;
 	case PARAM_SLOT:
 		put_hash(out, &params->slot);
+		return OK;
+	case PARAM_CONTEXT:
+		put_context(call, params->raw[i], for_key, out);
+		return OK;
+	case PARAM_CALL:
+	case PARAM_TX:
+	case PARAM_STATE:
+	case PARAM_OVERRIDES:
+	case PARAM_CONFIG:
+	case PARAM_TYPES:
+	case PARAM_PAIRS:
+	case PARAM_BUNDLES:
+	case PARAM_SIMULATION:
+		/* In its form since begin_exec. */
+		buf_span(out, params->raw[i].ptr != NULL ? params->raw[i] : SPAN("null"));
 		return OK;
 	case PARAM_DATA:
 	case PARAM_ANY:
@@ -215,6 +248,10 @@ enum err make_key(struct call *call, uint32_t *hash_at)
 	buf_u64(key, call_chain(call)->chain_id);
 	buf_char(key, ':');
 	buf_text(key, m->by_hash != NULL ? m->by_hash : m->name);
+	if (m->flags & BY_CLIENT) {
+		buf_char(key, '@');
+		buf_text(key, call_chain(call)->client_kind);
+	}
 	*hash_at = (uint32_t)key->len + 4; /* ["0x */
 	enum err err = put_params(call, true, key);
 	if (err != OK)
@@ -331,7 +368,8 @@ static bool asked_by_hash(const struct call *call)
 	if (m->class == METHOD_BLOCK && m->kinds[0] == PARAM_HASH)
 		return true;
 	return call->hash_known && call->block.at.by_hash && m->block_at >= 0 &&
-	       (m->kinds[m->block_at] == PARAM_BLOCK || m->by_hash != NULL);
+	       (m->kinds[m->block_at] == PARAM_BLOCK ||
+		m->kinds[m->block_at] == PARAM_CONTEXT || m->by_hash != NULL);
 }
 
 /* How many transactions the block has, if it is kept here in either form. */
@@ -372,6 +410,8 @@ struct keep keep_of(const struct call *call, uint32_t hash_at)
 	keep.number = call->block.at.number;
 	if (call->block.final || asked_by_hash(call))
 		keep.flags |= KEEP_FIXED;
+	if (m->flags & BY_CLIENT)
+		keep.flags |= KEEP_BY_CLIENT;
 	if (m->class == METHOD_BLOCK && !call->hash_known && m->kinds[0] == PARAM_NUMBER)
 		keep.epoch = call_epoch(call, call->block.at.number);
 	if (m->class == METHOD_TX || m->class == METHOD_TX_OF) {
@@ -440,7 +480,8 @@ enum lookup step_reply(struct call *call)
 	if (call->method->keep != KEEP_NOTHING && use_reply(call, call->key)) {
 		if (call_is_above(call, call->reply.block_number))
 			return call_above_head(call);
-		return use_result(call);
+		return call->reply.is_error ? call_error_object(call, call->reply.json)
+					    : use_result(call);
 	}
 	enum lookup kept = call->composition != NULL ? compose_kept(call) : MISS;
 	if (kept != MISS)
@@ -508,9 +549,11 @@ enum lookup begin_at(struct call *call)
 enum lookup begin_pending(struct call *call)
 {
 	const struct keep keep = {.kind = KEEP_NOTHING};
+
+	if (!set_forms(call))
+		return FAILED;
 	struct buf *params = call_scratch(call);
 	enum err err = put_params(call, false, params);
-
 	if (err != OK)
 		return compose_failed(call, err);
 	return fetch(call, &keep, span_of(call->method->name), buf_as_span(params),

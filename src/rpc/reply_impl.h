@@ -2,7 +2,8 @@
 #pragma once
 /*
  * What the files of the reply classes share: reply.c (chain data, at a block, forwarded),
- * tx.c (by transaction), range.c (filters), compose.c (composed of others), slow.c, send.c.
+ * exec.c (executions), tx.c (by transaction), range.c (filters), compose.c (composed of
+ * others), slow.c, send.c.
  *
  * A reply is JSON text, looked up under the canonical request, else asked for. A class
  * differs in how the block is found, in how the canonical request and the question to the
@@ -24,6 +25,9 @@ enum err put_params(struct call *call, bool for_key, struct buf *out) WARN_UNUSE
 /* The buffer's text in the call's arena; ptr NULL when the buffer failed or memory did. */
 struct span in_arena(struct call *call, const struct buf *text);
 
+/* Gives the parameters of an execution their forms; other kinds of parameters stay. False: the
+ * call is answered. Twice is as once. */
+bool set_forms(struct call *call);
 /* call->key: "CHAIN:method[params]", the block by its hash, the method by its by_hash name.
  * *hash_at: where the digits of a leading hash begin. Errors: see compose_failed. */
 enum err make_key(struct call *call, uint32_t *hash_at) WARN_UNUSED;

@@ -380,7 +380,11 @@ static void run(struct scene *s, struct arena *arena)
 	REQUIRE(strcmp(detail.text, again.text) == 0 && (err == OK || detail.text[0] != '\0'));
 	if (err == OK) {
 		REQUIRE(span_is(s->json, "null") || is_what_was_asked(s));
-		keep_store(&rig.chain, rig.stack, &s->question, s->json);
+		struct fork_answer answer = {.blob = blob_copy(s->json.ptr, s->json.len),
+					     .detail = ""};
+		REQUIRE(answer.blob != NULL);
+		keep_store(&rig.chain, rig.stack, &s->question, &answer);
+		blob_put(&answer.blob);
 	}
 	check_reply(s, err == OK);
 	check_receipt(s);

@@ -20,7 +20,10 @@ struct rig {
 	struct secret *urls[FAKE_NODES];
 	struct fork_config config;
 	struct fork_upstream_config upstreams[FAKE_NODES];
-	size_t learned; /* on_answer has run */
+	size_t learned;	       /* on_answer has run for a result */
+	size_t learned_errors; /* and for the error object of a call */
+	bool learned_to_store; /* the last one may be stored */
+	char learned_client[32];
 	size_t callbacks;
 };
 
@@ -40,8 +43,15 @@ static inline void rig_learned(void *cookie, const struct fork_question *questio
 			       const struct fork_answer *answer)
 {
 	struct rig *rig = cookie;
-	assert_true(answer->err == OK && question->kind <= FORK_CALL);
-	rig->learned++;
+	if (answer->err == OK)
+		rig->learned++;
+	else
+		rig->learned_errors++;
+	assert_true(answer->err == OK ||
+		    (answer->err == ERR_UPSTREAM && question->kind == FORK_CALL));
+	rig->learned_to_store = !answer->do_not_store;
+	snprintf(rig->learned_client, sizeof rig->learned_client, "%.*s",
+		 (int)answer->client.len, answer->client.ptr != NULL ? answer->client.ptr : "");
 }
 
 /* Fresh nodes; the test may change rig->config before rig_start. */

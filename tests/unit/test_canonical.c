@@ -142,10 +142,42 @@ static void what_is_too_large_is_refused(void **state)
 	buf_release(&out);
 }
 
+static void members_are_put_in_order(void **state)
+{
+	static const char *const alike[] = {
+		"{\"a\":1,\"b\":[{\"x\":1,\"y\":2}],\"aa\":null}",
+		"{\"aa\":null, \"b\":[ {\"y\":2,\"x\":1} ],\"a\":1}",
+	};
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 1 << 20);
+	for (size_t i = 0; i < 2; i++) {
+		buf_clear(&out);
+		assert_ok(json_sorted(span_of(alike[i]), &out));
+		assert_int_equal(out.len, strlen(alike[0]));
+		assert_memory_equal(out.ptr, alike[0], out.len);
+	}
+	/* More than are compared pairwise. */
+	buf_clear(&out);
+	assert_ok(json_sorted(
+		SPAN("{\"t\":1,\"s\":1,\"r\":1,\"q\":1,\"p\":1,\"o\":1,\"n\":1,\"m\":1,"
+		     "\"l\":1,\"k\":1,\"j\":1,\"i\":1,\"h\":1,\"g\":1,\"f\":1,\"e\":1,"
+		     "\"d\":1,\"c\":1}"),
+		&out));
+	assert_memory_equal(out.ptr, "{\"c\":1,\"d\":1", 12);
+	buf_clear(&out);
+	assert_int_equal(json_sorted(SPAN("{\"a\":1,\"b\":1,\"a\":1}"), &out), ERR_INVALID);
+	buf_clear(&out);
+	assert_int_equal(json_sorted(SPAN("[{\"b\":1,\"\\u0061\":1}]"), &out), ERR_INVALID);
+	buf_release(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(white_space_goes),
+		cmocka_unit_test(members_are_put_in_order),
 		cmocka_unit_test(a_string_has_one_spelling),
 		cmocka_unit_test(numbers_stand_as_they_are),
 		cmocka_unit_test(one_name_twice_is_refused),

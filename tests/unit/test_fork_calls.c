@@ -35,15 +35,17 @@ static void test_call_errors(void **state)
 		const char *message;
 		enum err err;
 		size_t requests;
+		bool sure; /* and so may be stored */
 	} errors[] = {
-		{3, "execution reverted", ERR_UPSTREAM, 1},
-		{-32000, "execution reverted: nope", ERR_UPSTREAM, 1},
-		{-32602, "invalid argument 0", ERR_UPSTREAM, 1},
-		{-32601, "the method x does not exist/is not available", ERR_UNSUPPORTED, 1},
-		{-32005, "query returned more than 10000 results", ERR_UPSTREAM, 1},
-		{-32603, "internal", ERR_UPSTREAM, 3},
-		{-32000, "header not found", ERR_UPSTREAM, 4},
-		{-32000, "something new", ERR_UPSTREAM, 1},
+		{3, "execution reverted", ERR_UPSTREAM, 1, true},
+		{-32000, "execution reverted: nope", ERR_UPSTREAM, 1, true},
+		{-32602, "invalid argument 0", ERR_UPSTREAM, 1, false},
+		{-32601, "the method x does not exist/is not available", ERR_UNSUPPORTED, 1,
+		 false},
+		{-32005, "query returned more than 10000 results", ERR_UPSTREAM, 1, true},
+		{-32603, "internal", ERR_UPSTREAM, 3, false},
+		{-32000, "header not found", ERR_UPSTREAM, 4, false},
+		{-32000, "something new", ERR_UPSTREAM, 1, false},
 	};
 	for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
 		struct rig rig;
@@ -63,9 +65,48 @@ static void test_call_errors(void **state)
 		assert_non_null(memmem(asked.blob->bytes, asked.blob->len, errors[i].message,
 				       strlen(errors[i].message)));
 		assert_int_equal(rig.learned, 0);
+		assert_int_equal(rig.learned_errors, errors[i].err == ERR_UPSTREAM);
+		if (errors[i].err == ERR_UPSTREAM)
+			assert_int_equal(rig.learned_to_store, errors[i].sure);
 		blob_put(&asked.blob);
 		rig_end(&rig);
 	}
+}
+
+static void test_the_kind_of_client_is_told(void **state)
+{
+	static const struct {
+		const char *version, *kind;
+	} clients[] = {
+		{"Geth/v1.16.2/linux-amd64", "Geth"},
+		{"erigon/3.0.4/linux-amd64/go1.24", "erigon"},
+		{"Nethermind/v1.31", "Nethermind"},
+		{"Parity-Ethereum//v2.7.2", "Parity-Ethereum"},
+		{"reth", "reth"},
+		{"bor v1", "bor"},
+		{"k[ind", "k"},
+		{"/v1", ""},
+		{"", ""},
+		{"a123456789b123456789c123456789d123456789", "a123456789b123456789c123456789d"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof clients / sizeof clients[0]; i++) {
+		struct span kind = fork_client_kind(clients[i].version);
+		assert_true(span_is(kind, clients[i].kind));
+	}
+	struct rig rig;
+	struct asked asked;
+	rig_init(&rig, 1);
+	fake_nodes[0].version = "Besu/v24.1/x";
+	rig_start(&rig);
+	rig_warm(&rig);
+	ask_call(&rig, &asked, false);
+	rig_advance_ms(&rig, 1000);
+	assert_true(asked.done);
+	assert_int_equal(asked.err, OK);
+	assert_string_equal(rig.learned_client, "Besu");
+	blob_put(&asked.blob);
+	rig_end(&rig);
 }
 
 /* What cannot fail is asked for again, before an error that is not clear is believed. */
@@ -350,6 +391,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_call_errors),
+		cmocka_unit_test(test_the_kind_of_client_is_told),
 		cmocka_unit_test(test_errors_for_chain_data),
 		cmocka_unit_test(test_second_opinion),
 		cmocka_unit_test(test_call_error_that_quotes_the_key),

@@ -20,12 +20,12 @@ struct scene {
 };
 
 static void keep_nothing(void *cookie, struct stack *stack,
-			 const struct fork_question *question, struct span json)
+			 const struct fork_question *question, const struct fork_answer *answer)
 {
 	(void)cookie;
 	(void)stack;
 	(void)question;
-	(void)json;
+	(void)answer;
 }
 
 static int setup(void **state)

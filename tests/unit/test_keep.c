@@ -1,61 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Answers of upstreams: believed or not, kept or not. */
-#include "unit.h"
-#include "fake_fork.h"
-#include "fake_loop.h"
+#include "keep_fixture.h"
 #include "base/keccak.h"
-#include "rpc/keep.h"
 
-#define FINAL	   900
-#define PIN	   1000
 #define KEY	   "1:some_method[\"0x00\"]"
 #define B100	   "\"0x0000000000000000000000000000000000000000000000000000000000000064\""
 #define B101	   "\"0x0000000000000000000000000000000000000000000000000000000000000065\""
 #define ZERO	   "\"0x0000000000000000000000000000000000000000000000000000000000000000\""
 #define EMPTY_CODE "\"0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470\""
 #define ADDRESS	   "\"0x00000000000000000000000000000000000000aa\""
-
-static struct {
-	struct loop *loop;
-	struct stack *stack;
-	struct stack_view *view;
-	struct chain chain;
-	struct arena arena;
-} rig;
-
-static struct eth_bytes32 hash_of(uint64_t number)
-{
-	struct eth_bytes32 hash = {{0}};
-
-	be64_put(hash.bytes + 24, number);
-	return hash;
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	memset(&rig, 0, sizeof rig);
-	rig.chain = (struct chain){.chain_id = 1, .finalized = FINAL};
-	rig.chain.pinned.block.at.number = PIN;
-	rig.chain.pinned.block.at.hash = hash_of(PIN);
-	const struct stack_config config = {
-		.memory_bytes = 4u << 20, .keep = keep_store, .cookie = &rig.chain};
-	arena_init(&rig.arena, 1 << 20);
-	assert_ok(loop_new(&rig.loop));
-	assert_ok(stack_new(&config, &rig.stack));
-	assert_ok(stack_view_new(rig.stack, NULL, rig.loop, 1, &rig.view));
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	stack_view_free(&rig.view);
-	stack_free(&rig.stack);
-	loop_free(&rig.loop);
-	arena_release(&rig.arena);
-	return 0;
-}
 
 /* What is known of block 100 by its number and hash. */
 static struct keep keep_as(enum keep_kind kind, unsigned flags)
@@ -66,46 +19,6 @@ static struct keep keep_as(enum keep_kind kind, unsigned flags)
 			     .hash = hash_of(100)};
 }
 
-static struct fork_question question(const struct keep *keep, const char *key)
-{
-	struct span tag = keep_tag(&rig.arena, keep, span_of(key));
-
-	assert_non_null(tag.ptr);
-	return (struct fork_question){.kind = FORK_CALL, .tag = tag};
-}
-
-static bool is_kept(const char *key, const char *json)
-{
-	struct reply reply = {0};
-	bool found = stack_get_reply(rig.view, span_of(key), &reply) == HIT;
-
-	if (found && json != NULL)
-		assert_true(span_is(reply.json, json));
-	reply_release(&reply);
-	return found;
-}
-
-static void refused(const struct keep *keep, const char *key, const char *json, const char *why)
-{
-	struct err_detail detail = {{0}};
-	struct fork_question q = question(keep, key);
-
-	assert_int_equal(keep_check(&q, span_of(json), &detail), ERR_BAD_ANSWER);
-	assert_string_equal(detail.text, why);
-}
-
-/* Believed, and then kept under its key or not. */
-static void accepted(const struct keep *keep, const char *key, const char *json, bool kept)
-{
-	struct err_detail detail = {{0}};
-	struct fork_question q = question(keep, key);
-
-	if (keep_check(&q, span_of(json), &detail) != OK)
-		fail_msg("%s: %s", json, detail.text);
-	keep_store(&rig.chain, rig.stack, &q, span_of(json));
-	assert_int_equal(is_kept(key, kept ? json : NULL), kept);
-}
-
 static void nothing_is_kept_of_nothing(void **state)
 {
 	struct keep keep = keep_as(KEEP_NOTHING, KEEP_FIXED);
@@ -114,7 +27,9 @@ static void nothing_is_kept_of_nothing(void **state)
 	accepted(&keep, KEY, "{\"x\":1}", false);
 	const struct fork_question bare = {.kind = FORK_CALL};
 	assert_ok(keep_check(&bare, SPAN("1"), NULL));
-	keep_store(&rig.chain, rig.stack, &bare, SPAN("1"));
+	struct fork_answer answer = {.blob = blob_copy("1", 1), .detail = ""};
+	keep_store(&rig.chain, rig.stack, &bare, &answer);
+	blob_put(&answer.blob);
 }
 
 static void plain_answers_are_kept_of_a_fixed_block(void **state)

@@ -2,6 +2,7 @@
 #include "unit.h"
 #include "fake_fork.h"
 #include "rpc/begin.h"
+#include "rpc/forms.h"
 #include "rpc/method.h"
 
 static int setup(void **state)
@@ -49,12 +50,21 @@ static void rows_agree_with_themselves(void **state)
 		assert_true(m->wait < FORK_CLASSES);
 		if (m->block_at >= 0)
 			assert_true(m->kinds[m->block_at] == PARAM_BLOCK ||
-				    m->kinds[m->block_at] == PARAM_NUMBER);
+				    m->kinds[m->block_at] == PARAM_NUMBER ||
+				    m->kinds[m->block_at] == PARAM_CONTEXT);
+		/* Who begins the call makes the forms, which the key and the question are of.
+		 */
+		for (unsigned k = 0; k < m->params_n; k++)
+			assert_true(form_of(m->kinds[k]) == NULL || m->begin == begin_exec);
 		if (m->class == METHOD_BLOCK) {
 			/* begin_block and the key rely on the block being the first. */
 			assert_true(m->kinds[0] == PARAM_HASH || m->block_at == 0);
 			assert_true(m->keep != KEEP_NOTHING);
 		}
+		/* keep_run.c looks at who answered. */
+		if (m->flags & BY_CLIENT)
+			assert_true(m->keep == KEEP_GAS || m->keep == KEEP_RUN ||
+				    m->keep == KEEP_TRACER);
 		if (m->class == METHOD_FACT)
 			assert_int_equal(m->keep, KEEP_NOTHING);
 		if (m->class == METHOD_TX || m->class == METHOD_TX_OF)
@@ -101,10 +111,12 @@ static void parameters_are_compiled(void **state)
 	assert_int_equal(m->block_at, 2);
 	assert_false(m->rest);
 	m = method_find(SPAN("eth_call"));
-	assert_int_equal(m->params_n, 2);
+	assert_int_equal(m->params_n, 4);
 	assert_int_equal(m->required_n, 1);
 	assert_int_equal(m->block_at, 1);
 	assert_true(m->rest);
+	assert_int_equal(method_find(SPAN("trace_call"))->block_at, 2);
+	assert_int_equal(method_find(SPAN("eth_callMany"))->block_at, 1);
 	m = method_find(SPAN("eth_chainId"));
 	assert_int_equal(m->params_n, 0);
 	assert_int_equal(m->block_at, -1);
@@ -226,8 +238,11 @@ static void kinds_of_answers(void **state)
 		{"eth_getProof", KEEP_PROOF, false},
 		{"eth_getAccount", KEEP_ACCOUNT, true},
 		{"eth_feeHistory", KEEP_FEES, false},
-		{"eth_call", KEEP_NOTHING, false},
-		{"eth_getLogs", KEEP_NOTHING, false},
+		{"eth_call", KEEP_CALL, false},
+		{"eth_estimateGas", KEEP_GAS, false},
+		{"debug_traceCall", KEEP_TRACER, false},
+		{"eth_getLogs", KEEP_LOGS, false},
+		{"trace_filter", KEEP_TRACES, false},
 	};
 
 	(void)state;

@@ -300,13 +300,56 @@ static void counts_and_percentiles(void **state)
 static void the_rest_is_passed_on(void **state)
 {
 	(void)state;
-	parses("eth_call", "[{},\"latest\", {\"a\":[1, 2]} ,null ]");
-	assert_int_equal(params.n, 2);
+	parses("eth_call", "[{},\"latest\",{},{}, {\"a\":[1, 2]} ,null ]");
+	assert_int_equal(params.n, 4);
 	assert_span(params.tail, "{\"a\":[1, 2]} ,null");
 	parses("eth_call", "[{}]");
 	assert_int_equal(params.tail.len, 0);
 	assert_ok(params_parse(method_unknown(), SPAN("[1,\"x\"]"), &params, &message));
 	assert_span(params.tail, "1,\"x\"");
+}
+
+/* The row's order is (transaction, kinds of traces, block). */
+static void kinds_of_traces_and_a_block_are_taken_in_either_order(void **state)
+{
+	static const char *const spellings[] = {
+		"[{},[\"trace\"],\"0x64\"]",
+		"[{},\"0x64\",[\"trace\"]]",
+		"[{},{\"blockNumber\":\"0x64\"},[\"trace\"]]",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		parses("trace_call", spellings[i]);
+		assert_span(params.raw[1], "[\"trace\"]");
+		assert_int_equal(params.block.kind, BLOCK_NUMBER);
+		assert_int_equal(params.block.number, 100);
+		assert_int_equal(params.n, 3);
+	}
+	parses("trace_call", "[{},[\"trace\"]]");
+	assert_int_equal(params.block.kind, BLOCK_TAG);
+	refuses("trace_call", "[{},\"latest\"]", "missing value for required argument 1");
+	refuses("trace_call", "[{},\"latest\",null]", "missing value for required argument 1");
+	refuses("trace_call", "[{},[],[]]",
+		"invalid argument 2: a block is a number, a tag, a hash or an EIP-1898 object");
+}
+
+static void a_context_holds_a_block(void **state)
+{
+	(void)state;
+	parses("eth_callMany", "[[],{\"blockNumber\":\"0x64\",\"transactionIndex\":-1}]");
+	assert_int_equal(params.block.kind, BLOCK_NUMBER);
+	assert_int_equal(params.block.number, 100);
+	parses("eth_callMany", "[[],{\"transactionIndex\":3}]");
+	assert_int_equal(params.block.kind, BLOCK_TAG);
+	parses("eth_callMany", "[[],\"0x65\"]");
+	assert_int_equal(params.block.number, 101);
+	parses("eth_callMany", "[[],{\"blockHash\":" HASH_OF("0064") "}]");
+	assert_int_equal(params.block.kind, BLOCK_HASH);
+	parses("eth_callMany", "[[]]");
+	assert_int_equal(params.block.kind, BLOCK_TAG);
+	refuses("eth_callMany", "[[],{\"blockNumber\":\"x\"}]",
+		"invalid argument 1: hex string without 0x prefix, and not a block tag");
 }
 
 int main(void)
@@ -322,6 +365,8 @@ int main(void)
 		cmocka_unit_test(lists_of_slots),
 		cmocka_unit_test(counts_and_percentiles),
 		cmocka_unit_test(the_rest_is_passed_on),
+		cmocka_unit_test(kinds_of_traces_and_a_block_are_taken_in_either_order),
+		cmocka_unit_test(a_context_holds_a_block),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -289,7 +289,7 @@ static void post_five(size_t reply_limit, unsigned results, unsigned errors)
 #define FIVE(x) "[" x "," x "," x "," x "," x "]"
 	fake_http_limit(reply_limit);
 	struct http_exchange *x =
-		fake_http_post(request_start, rig.pool, FIVE(CALL("eth_call", "[{}]")));
+		fake_http_post(request_start, rig.pool, FIVE(CALL("foo_bar", "[{}]")));
 	fake_http_limit(64u << 20);
 	fake_fork_deliver();
 	assert_non_null(fake_http_reply(x));
@@ -318,7 +318,7 @@ static void a_reply_without_room_is_an_error(void **state)
 	fake_fork_set(big_node, keep_check, stack_on_answer, rig.stack);
 	fake_http_limit(9000);
 	struct http_exchange *x =
-		fake_http_post(request_start, rig.pool, CALL("eth_call", "[{}]"));
+		fake_http_post(request_start, rig.pool, CALL("foo_bar", "[{}]"));
 	fake_http_limit(64u << 20);
 	fake_fork_deliver();
 	assert_string_equal(fake_http_reply(x), TOO_LARGE_ERROR);
@@ -457,7 +457,7 @@ static void facts_fail_together(void **state)
 	(void)state;
 	for (unsigned before = 0; before < 3; before++) {
 		struct http_exchange *other =
-			fake_http_post(request_start, rig.pool, CALL("eth_call", "[{}]"));
+			fake_http_post(request_start, rig.pool, CALL("foo_bar", "[]"));
 		fake_fork_refuse_after(before);
 		struct http_exchange *x = fake_http_post(request_start, rig.pool,
 							 AT("eth_getAccountInfo", "latest"));

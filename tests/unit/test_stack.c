@@ -52,11 +52,14 @@ static void node(const struct fork_question *q, struct fork_answer *a)
 }
 
 static void keep(void *cookie, struct stack *stack, const struct fork_question *q,
-		 struct span json)
+		 const struct fork_answer *answer)
 {
 	assert_ptr_equal(cookie, &rig);
 	kept++;
-	stack_keep_reply(stack, q->tag, 7, json);
+	if (answer->err == OK)
+		stack_keep_reply(stack, q->tag, 7, blob_span(answer->blob));
+	else
+		stack_keep_error(stack, q->tag, 7, blob_span(answer->blob));
 }
 
 static void open_stack(size_t memory, bool online)
@@ -424,6 +427,36 @@ static void replies_are_found_in_each_layer(void **state)
 	assert_int_equal(stack_get_reply(rig.view, SPAN("r"), &reply), MISS);
 }
 
+/* The answer to a call that reverts; an error of state says nothing. */
+static void errors_of_calls_are_kept_as_such(void **state)
+{
+	static const char error[] = "{\"code\":3}";
+	struct fork_question question = {.kind = FORK_CALL, .tag = SPAN("e")};
+	struct fork_answer answer = {
+		.err = ERR_UPSTREAM, .blob = blob_copy(error, strlen(error)), .detail = ""};
+	struct reply reply = {0};
+
+	(void)state;
+	answer.do_not_store = true;
+	stack_on_answer(rig.stack, &question, &answer);
+	assert_int_equal(kept, 0);
+	answer.do_not_store = false;
+	stack_on_answer(rig.stack, &question, &answer);
+	assert_int_equal(kept, 1);
+	for (unsigned layer = 0; layer < 2; layer++) {
+		reply_is("e", error, 7);
+		assert_int_equal(stack_get_reply(rig.view, SPAN("e"), &reply), HIT);
+		assert_true(reply.is_error);
+		reply_release(&reply);
+		forget();
+	}
+	stack_keep_reply(rig.stack, SPAN("e"), 7, SPAN("1"));
+	assert_int_equal(stack_get_reply(rig.view, SPAN("e"), &reply), HIT);
+	assert_false(reply.is_error);
+	reply_release(&reply);
+	blob_put(&answer.blob);
+}
+
 static void a_request_too_long_for_memory_is_on_disk(void **state)
 {
 	struct buf request;
@@ -525,6 +558,7 @@ int main(void)
 		TEST(what_must_not_be_stored_is_not),
 		TEST(a_bypass_keeps_and_reads_nothing),
 		TEST(replies_are_found_in_each_layer),
+		TEST(errors_of_calls_are_kept_as_such),
 		TEST(a_request_too_long_for_memory_is_on_disk),
 		TEST(numbers_are_bound_when_final_and_canonical),
 		TEST(offline_nothing_is_asked),
