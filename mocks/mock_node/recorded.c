@@ -4,6 +4,7 @@
 #include "mock_node/dict.h"
 #include "mock_node/fork_data.h"
 #include "mock_node/full_block.h"
+#include "mock_node/meaning.h"
 #include "mock_node/params.h"
 #include <dirent.h>
 #include <errno.h>
@@ -268,10 +269,9 @@ static void plain_key(const struct recorded *recorded, struct span method, const
 
 	json_array_foreach(params, i, param)
 	{
-		if ((int)i == at)
-			json_array_append_new(plain, plain_block(recorded, param));
-		else
-			json_array_append(plain, param);
+		bool is_block = (int)i == at;
+		json_array_append_new(plain, is_block ? plain_block(recorded, param)
+						      : meaning_of(param));
 	}
 	if (at >= 0 && json_array_size(params) == (size_t)at)
 		json_array_append_new(plain, plain_block(recorded, NULL));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Recorded request/answer pairs, found by method and canonical parameters (canon.h).
+ * Recorded request/answer pairs, found by method and the meaning of the parameters
+ * (meaning.h).
  *
  * Two forms are read: a JSON object whose keys are the JSON texts of [method, ...params] and
  * whose values are results; and `.io` files of ethereum/execution-apis, in which a line

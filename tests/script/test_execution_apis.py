@@ -11,6 +11,7 @@ import os
 import unittest
 
 import chain_rlp
+import recorded
 from harness import ForkcacheTest, corpus
 
 # Stated by the corpus; the hash of the genesis block confirms it.
@@ -30,10 +31,6 @@ DIFFERENT = {
     "eth_baseFee/get-current-basefee.io":
         "the pinned block's base fee; the suite's is that of the block after it",
 }
-
-# Computed by the node; answered from the cache the second time.
-EXECUTION = ("eth_call", "eth_createAccessList", "eth_estimateGas", "eth_getLogs",
-             "eth_simulateV1")
 
 # What the node is asked for again the second time, besides.
 ASKED_AGAIN = {
@@ -56,33 +53,6 @@ FROM_DISK_AGAIN = {
 }
 
 
-class Exchange:
-    """One request of the suite and the recorded response."""
-
-    def __init__(self, folder, path, sent, wanted):
-        self.method, self.sent, self.wanted = sent["method"], sent, wanted
-        self.name = "%s/%s" % (folder, os.path.basename(path))
-
-    def passes(self, answer):
-        """The same result; of an error the same code and data, since its text is the node's."""
-        if "error" not in self.wanted:
-            return answer == self.wanted
-        error = answer.get("error", {})
-        return all(error.get(k) == self.wanted["error"].get(k) for k in ("code", "data"))
-
-    def asks_again(self, stage):
-        """Whether the node has to be asked again the second time; None: either is right."""
-        if self.name in ASKED_AGAIN or self.method in ASKED_AGAIN:
-            return True
-        if self.method in FROM_DISK_AGAIN:
-            return stage == "from disk"
-        if self.method not in EXECUTION:
-            return False
-        if "error" in self.wanted:  # some are found here, and only a revert is kept
-            return None
-        return False
-
-
 def exchanges(root):
     for folder in sorted(os.listdir(root)):
         for path in sorted(glob.glob(os.path.join(root, folder, "*.io"))):
@@ -92,7 +62,8 @@ def exchanges(root):
                     if line.startswith(">> "):
                         sent = json.loads(line[3:])
                     elif line.startswith("<< "):
-                        yield Exchange(folder, path, sent, json.loads(line[3:]))
+                        name = "%s/%s" % (folder, os.path.basename(path))
+                        yield recorded.Exchange(name, sent, json.loads(line[3:]))
 
 
 class ExecutionApis(ForkcacheTest):
@@ -110,20 +81,14 @@ class ExecutionApis(ForkcacheTest):
         genesis = chain_rlp.genesis(os.path.join(self.root, "genesis.json"), GENESIS_STATE_ROOT)
         self.assertEqual(blocks[0]["parentHash"], genesis["hash"])
         answers = {
-            json.dumps(["eth_getBlockByNumber", block["number"], False]): block
+            recorded.question("eth_getBlockByNumber", block["number"], False): block
             for block in [genesis, *blocks]
         }
         for no_hash in NO_HASHES:
-            answers[json.dumps(["eth_getBlockByHash", no_hash, False])] = None
-            answers[json.dumps(["eth_getTransactionByHash", no_hash])] = None
-        for exchange in self.all:
-            sent = exchange.sent
-            answers.pop(json.dumps([sent["method"], *sent.get("params", [])]), None)
+            answers[recorded.question("eth_getBlockByHash", no_hash, False)] = None
+            answers[recorded.question("eth_getTransactionByHash", no_hash)] = None
         folder = os.path.join(self.folder, "recordings")
-        os.mkdir(folder)
-        os.symlink(self.root, os.path.join(folder, "suite"))
-        with open(os.path.join(folder, "blocks.json"), "w") as file:
-            json.dump(answers, file)
+        recorded.write(folder, answers, self.all)
         return folder
 
     def pinned_there(self):
@@ -140,7 +105,9 @@ class ExecutionApis(ForkcacheTest):
             self.assertTrue(exchange.passes(answer), "%r, not %r" % (answer, exchange.wanted))
 
     def check_asked(self, exchange, stage, asked):
-        again = exchange.asks_again(stage)
+        again = exchange.asks_again(ASKED_AGAIN)
+        if exchange.method in FROM_DISK_AGAIN:
+            again = stage == "from disk"
         if again:
             self.assertGreater(asked, 0, "it is served from the cache now")
         elif again is False:
@@ -180,7 +147,7 @@ class ExecutionApis(ForkcacheTest):
 
     def test_the_tables_name_what_there_is(self):
         names = {exchange.name for exchange in self.all} | {e.method for e in self.all}
-        for table in (REFUSED, DIFFERENT, ASKED_AGAIN, FROM_DISK_AGAIN, EXECUTION):
+        for table in (REFUSED, DIFFERENT, ASKED_AGAIN, FROM_DISK_AGAIN, recorded.EXECUTION):
             self.assertEqual([entry for entry in table if entry not in names], [])
 
 
