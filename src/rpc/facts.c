@@ -242,6 +242,7 @@ enum lookup begin_slot(struct call *call)
 
 static bool reads_alloc(struct call *call, unsigned n)
 {
+	call->reads_n = 0; /* begin may run a second time, when the head has come */
 	call->reads = arena_calloc(call_arena(call), n, sizeof *call->reads);
 	return call->reads != NULL;
 }

@@ -118,7 +118,7 @@ static void answer_receipt(const struct fork_question *q, struct fork_answer *a)
 
 static void following_node(const struct fork_question *q, struct fork_answer *a)
 {
-	if (q->kind == FORK_BALANCE) {
+	if (q->kind == FORK_BALANCE || q->kind == FORK_SLOT) {
 		answer_state(q, a);
 	} else if (span_is(q->method, "eth_getBlockByNumber")) {
 		answer_block(q, a);
@@ -240,6 +240,15 @@ static void a_body_sees_one_head(void **state)
 	node.head = 1001;
 	follow("[" BLOCK_NUMBER "," LATEST "]",
 	       "[" RESULT("\"0x3e9\"") "," RESULT("\"0x13e9\"") "]", "latest state@hash");
+}
+
+static void many_slots_wait_for_the_head(void **state)
+{
+#define WORD "\"0x00000000000000000000000000000000000000000000000000000000000013e8\""
+	(void)state;
+	follow(CALL("eth_getStorageValues", "[{\"" ADDRESS "\":[\"0x1\",\"0x2\"]}]"),
+	       RESULT("{\"" ADDRESS "\":[" WORD "," WORD "]}"),
+	       "latest finalized state@hash state@hash");
 }
 
 static void pending_is_passed_on_and_kept_by_nobody(void **state)
@@ -501,6 +510,7 @@ int main(void)
 		TEST(what_does_not_depend_on_the_head_does_not_ask),
 		TEST(all_who_wait_share_one_question),
 		TEST(a_body_sees_one_head),
+		TEST(many_slots_wait_for_the_head),
 		TEST(pending_is_passed_on_and_kept_by_nobody),
 		TEST(a_tag_that_the_chain_does_not_have),
 		TEST(a_number_is_bound_as_long_as_the_head_grows),
