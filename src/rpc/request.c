@@ -222,10 +222,11 @@ static void put_call_if_it_fits(const struct call *call, struct buf *out)
 	put_too_large(call, out);
 }
 
+/* As go-ethereum has it, a request without a name is none. */
 static bool is_request(const struct json_request *in)
 {
 	return in->is_object && !in->duplicate && in->version_ok && in->method_is_string &&
-	       in->id_ok;
+	       in->method.len > 0 && in->id_ok;
 }
 
 static bool is_notification(const struct call *call)

@@ -160,7 +160,7 @@ static void names_of_methods(void **state)
 	       ERROR(-32601, "the method anvil_nodeInfo does not exist/is not available: a "
 			     "development method; ask your own fork node"));
 	expect(CALL("foo\\u005fbar", "[]"), RESULT("\"foo_bar\""));
-	expect(CALL("", "[]"), ERROR(-32601, "the method  does not exist/is not available"));
+	expect(CALL("", "[]"), ERROR(-32600, "invalid request"));
 	expect(CALL("eth chainId", "[]"),
 	       ERROR(-32601, "the method eth chainId does not exist/is not available"));
 	expect(CALL("a\\\"b\\n", "[]"),
