@@ -166,6 +166,8 @@ static unsigned params_written(const struct call *call)
 	const struct method *m = call->method;
 	unsigned n = call->params.n;
 
+	if (call->params.tail.len > 0)
+		return m->params_n; /* what comes behind them keeps its place */
 	while (n > 0 && call->params.raw[n - 1].ptr == NULL)
 		n--;
 	if (m->block_at >= 0 && n <= (unsigned)m->block_at)

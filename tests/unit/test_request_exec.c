@@ -98,6 +98,9 @@ static void every_option_is_a_question_of_its_own(void **state)
 	       RESULT("\"0xca11\""));
 	assert_string_equal(last_params, "[{" SENDER "},{\"blockHash\":\"" HASH_1000
 					 "\"},null,{\"time\":\"0x9\"}]");
+	expect(CALL("eth_call", "[{},\"latest\",{},{},9]"), RESULT("\"0xca11\""));
+	assert_string_equal(last_params,
+			    "[{" SENDER "},{\"blockHash\":\"" HASH_1000 "\"},null,null,9]");
 }
 
 #define REVERTED                                                                  \
