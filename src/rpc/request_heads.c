@@ -93,6 +93,12 @@ void request_forget_heads(struct request *request)
 
 /* ---- under another head ---- */
 
+static void pin_all(struct request *request)
+{
+	for (uint32_t i = 0; i < request->n; i++)
+		call_pin(&request->calls[i]);
+}
+
 void request_settled(struct request *request)
 {
 	if (request->suspect && request->restarts < RESTARTS_MAX) {
@@ -101,6 +107,7 @@ void request_settled(struct request *request)
 		if (heads_wait(request->pool->heads, &request->wait, 1u << TAG_LATEST) == OK) {
 			request->looking = true;
 			request->restarts++;
+			pin_all(request); /* the answers outlive this turn */
 			return;
 		}
 	}
@@ -132,8 +139,7 @@ static void request_progress(struct request *request)
 		request_settled(request);
 		return;
 	}
-	for (uint32_t i = 0; i < request->n; i++)
-		call_pin(&request->calls[i]);
+	pin_all(request);
 }
 
 static void look_again(struct request *request, struct heads_seen *seen)

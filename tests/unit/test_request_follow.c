@@ -19,6 +19,7 @@ static struct {
 	bool no_safe, no_finalized;
 	bool lacks_state; /* of blocks that are not on its branch now */
 	unsigned reorgs; /* so many questions about state are each followed by another branch */
+	unsigned lacks;	 /* so many are not answered */
 	const char *receipt; /* the block that has the transaction, in hex */
 	char asked[512];     /* what was asked, in short */
 } node;
@@ -69,6 +70,11 @@ static void answer_state(const struct fork_question *q, struct fork_answer *a)
 		node.reorgs--;
 		node.branch++;
 		now = node_hash(q->block.number);
+	}
+	if (node.lacks > 0) {
+		node.lacks--;
+		lacking(a);
+		return;
 	}
 	if (node.lacks_state && !eth_bytes32_equal(&q->block.hash, &now)) {
 		lacking(a);
@@ -446,6 +452,45 @@ static void a_client_that_goes_while_the_head_is_looked_at(void **state)
 	follow(LATEST, RESULT("\"0x23e8\""), "state@hash");
 }
 
+/* What was found in the cache in the turn in which the head was asked for again is still there
+ * when that has come. */
+static void an_answer_is_held_while_the_head_is_looked_at(void **state)
+{
+	char hex[64], said[128], key[256], reply[512];
+	struct eth_bytes32 hash = node_hash(990);
+	static const char uncle[] =
+		CALL("eth_getUncleByBlockNumberAndIndex", "[\"0x3de\",\"0x0\"]");
+	static const char body[] = "[" LATEST "," CALL("eth_getUncleByBlockNumberAndIndex",
+						       "[\"0x3de\",\"0x0\"]") "]";
+
+	(void)state;
+	eth_hex(hash.bytes, 32, hex);
+	snprintf(said, sizeof said, "[\"0x%.64s\",\"0x0\"]", hex);
+	snprintf(reply, sizeof reply, RESULT("%s"), said);
+	follow(uncle, reply, "latest finalized 0x3de guarded call");
+	node.head = 1005; /* whose parents nobody saw: the number is asked for again */
+	node.lacks = 1;
+	pass(2 * SECOND_US);
+	struct http_exchange *x = fake_http_post(request_start, rig.pool, body);
+	for (int i = 0; i < 3; i++)
+		assert_true(fake_fork_deliver_one()); /* latest, state, 0x3de */
+	stack_turn_end(rig.view);
+	assert_null(fake_http_reply(x));
+	snprintf(key, sizeof key, "1:eth_getUncleByBlockHashAndIndex%s", said);
+	stack_keep_reply(rig.stack, span_of(key), 990, SPAN("\"another\""));
+	stack_turn_end(rig.view);
+	struct blob *others[16];
+	for (size_t i = 0; i < 16; i++) /* where it was */
+		others[i] = blob_copy(key, strlen(said));
+	fake_fork_deliver();
+	snprintf(reply, sizeof reply,
+		 "[" ERROR(-32603, "it does not have the block") "," RESULT("%s") "]", said);
+	assert_string_equal(fake_http_reply(x), reply);
+	fake_http_free(&x);
+	for (size_t i = 0; i < 16; i++)
+		blob_put(&others[i]);
+}
+
 /* ---- by transaction ---- */
 
 #define RECEIPT CALL("eth_getTransactionReceipt", "[\"0x" ZEROS_58 "00beef\"]")
@@ -525,6 +570,7 @@ int main(void)
 		TEST(what_the_same_head_lacks_is_an_error),
 		TEST(there_is_an_end_to_it),
 		TEST(a_client_that_goes_while_the_head_is_looked_at),
+		TEST(an_answer_is_held_while_the_head_is_looked_at),
 		TEST(a_receipt_is_good_while_its_block_is_on_the_chain),
 		TEST(a_receipt_of_a_final_block_is_good_for_ever),
 		TEST(a_receipt_above_the_head_makes_it_ask),
