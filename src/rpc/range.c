@@ -136,8 +136,8 @@ static enum lookup step_range_of_hash(struct call *call)
 	return ask_range(call, &range);
 }
 
-/* The number that one end of the range means; false when it is refused. */
-static bool range_end(struct call *call, const char *name, uint64_t *number)
+/* The number that one end of the range means. PENDING: for what its tag means now. */
+static enum lookup range_end(struct call *call, const char *name, uint64_t *number)
 {
 	struct err_detail why = {"not a number or a tag"};
 	struct block_param param = {.kind = BLOCK_TAG};
@@ -145,13 +145,18 @@ static bool range_end(struct call *call, const char *name, uint64_t *number)
 
 	if (is_given(call, name, &value) &&
 	    (json_type(value) == JSON_OBJECT || block_param_parse(value, &param, &why) != OK ||
-	     param.kind == BLOCK_HASH)) {
-		call_error(call, RPC_INVALID_PARAMS, "invalid argument 0: %s: %s", name,
-			   why.text);
-		return false;
-	}
-	*number = param.kind == BLOCK_NUMBER ? param.number : call_head(call)->block.at.number;
-	return true;
+	     param.kind == BLOCK_HASH))
+		return call_error(call, RPC_INVALID_PARAMS, "invalid argument 0: %s: %s", name,
+				  why.text);
+	*number = param.number;
+	if (param.kind == BLOCK_NUMBER)
+		return HIT;
+	/* Nothing is kept of the pending block, and nodes have no logs of it. */
+	const enum block_tag tag = param.tag == TAG_PENDING ? TAG_LATEST : param.tag;
+	enum lookup found = call_need_head(call, tag);
+	if (found == HIT)
+		*number = call_tag(call, tag)->block.at.number;
+	return found;
 }
 
 static enum lookup range_of_hash(struct call *call, struct span hash)
@@ -191,9 +196,9 @@ static enum lookup begin_range(struct call *call, bool from_is_latest)
 		return found;
 	const struct head *head = call_head(call);
 	uint64_t pin = head->block.at.number;
-	if (!range_end(call, "fromBlock", &range.from) ||
-	    !range_end(call, "toBlock", &range.to))
-		return FAILED;
+	if ((found = range_end(call, "fromBlock", &range.from)) != HIT ||
+	    (found = range_end(call, "toBlock", &range.to)) != HIT)
+		return found;
 	if (range.from > pin)
 		return call_error(call, RPC_SERVER_ERROR,
 				  "block range extends beyond current head block");
