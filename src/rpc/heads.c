@@ -81,6 +81,17 @@ void heads_latest(struct heads *heads, struct head *out)
 	pthread_mutex_unlock(&heads->lock);
 }
 
+uint64_t heads_raise_finalized(struct heads *heads, uint64_t number)
+{
+	struct head latest;
+
+	heads_latest(heads, &latest);
+	if (number > latest.block.at.number)
+		number = latest.block.at.number;
+	chain_raise_finalized(heads->chain, number);
+	return number;
+}
+
 /* ---- hearing ---- */
 
 /* Under the lock. True: a head below the published one is not to be believed yet. */
@@ -110,6 +121,20 @@ static bool is_child(const struct head *head, const struct head *parent)
 	       eth_bytes32_equal(&head->header.parent_hash, &parent->block.at.hash);
 }
 
+/* Under the lock. Of two heads in a row the lower one counts: what is final can never be taken
+ * back, and one head may be wrong. */
+static void raise_by_depth(struct heads *heads, const struct head *one,
+			   const struct head *other)
+{
+	const uint64_t depth = finality_depth(heads->chain->chain_id);
+	const uint64_t number = one->block.at.number < other->block.at.number
+					? one->block.at.number
+					: other->block.at.number;
+
+	if (number > depth)
+		chain_raise_finalized(heads->chain, number - depth);
+}
+
 /* Under the lock. What stands behind the new head in its epoch goes to memory. */
 static void take_latest(struct heads *heads, struct head *head, struct stack *memory,
 			uint64_t now_us)
@@ -119,6 +144,11 @@ static void take_latest(struct heads *heads, struct head *head, struct stack *me
 
 	const bool is_same = eth_bytes32_equal(&at->hash, &old->block.at.hash);
 
+	if (is_same && at->number != old->block.at.number) {
+		log_warn("the head has two numbers", LOG_U("one", old->block.at.number),
+			 LOG_U("other", at->number));
+		return;
+	}
 	if (is_held(heads, head, now_us))
 		return;
 	head->epoch = old->epoch + !(is_same || is_child(head, old));
@@ -126,11 +156,8 @@ static void take_latest(struct heads *heads, struct head *head, struct stack *me
 		stack_keep_near(memory, head->epoch, at->number - 1, &head->header.parent_hash);
 	if (is_same)
 		return;
-	if (heads->by_depth) {
-		uint64_t depth = finality_depth(heads->chain->chain_id);
-		if (at->number > depth)
-			chain_raise_finalized(heads->chain, at->number - depth);
-	}
+	if (heads->by_depth)
+		raise_by_depth(heads, old, head);
 	heads->tags[TAG_LATEST] = *head;
 	atomic_fetch_add(&heads->generation, 1);
 }
@@ -140,13 +167,13 @@ static void take_tag(struct heads *heads, enum block_tag tag, const struct head 
 {
 	const struct head *old = &heads->tags[tag];
 
-	if (tag == TAG_FINALIZED) {
+	if (tag == TAG_FINALIZED)
 		heads->by_depth = false;
-		chain_raise_finalized(heads->chain, head->block.at.number);
-	}
+	const bool is_same = eth_bytes32_equal(&head->block.at.hash, &old->block.at.hash) &&
+			     head->block.final == old->block.final;
+	/* What was really final does not go back. */
 	if (heads->known[tag] && head->block.at.number <= old->block.at.number &&
-	    (tag == TAG_FINALIZED ||
-	     eth_bytes32_equal(&head->block.at.hash, &old->block.at.hash)))
+	    (is_same || (tag == TAG_FINALIZED && old->block.final)))
 		return;
 	heads->tags[tag] = *head;
 	heads->known[tag] = true;
@@ -330,8 +357,9 @@ static void on_head(void *cookie, const struct fork_answer *answer)
 		failure.detail = detail.text;
 	}
 	if (failure.err == OK) {
-		head.block.final = chain_is_final(view->heads->chain, head.block.at.number) ||
-				   ask->tag == TAG_FINALIZED;
+		if (ask->tag == TAG_FINALIZED)
+			heads_raise_finalized(view->heads, head.block.at.number);
+		head.block.final = chain_is_final(view->heads->chain, head.block.at.number);
 		head.block.at.by_hash = !head.block.final;
 		take(view->heads, ask->tag, &head,
 		     answer->do_not_store ? NULL : stack_of(view->stack), ask->asked_us);

@@ -17,7 +17,7 @@
  * begins the next one, in which numbers above the finalized one are asked for again.
  *
  * What is final is heard at most every HEADS_FINALITY_US, together with a head; of a chain
- * without the tag it is what lies finality_depth below the head.
+ * without the tag it is what lies finality_depth below the lower one of the last two heads.
  *
  * struct heads: any thread. struct heads_view and waits: the worker's.
  */
@@ -40,6 +40,9 @@ void heads_free(struct heads **heads);
 void heads_begin(struct heads *heads, const struct head *head);
 /* A copy of the published head. */
 void heads_latest(struct heads *heads, struct head *out);
+/* An upstream says that blocks up to number are final, which is never taken back: so are those
+ * up to the published head, at most. Returns the number that counts. */
+uint64_t heads_raise_finalized(struct heads *heads, uint64_t number);
 
 /* What the tags meant at one time; immutable. */
 struct heads_seen {

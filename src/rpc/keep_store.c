@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What of an answer is kept. */
 #include "rpc/explode.h"
+#include "rpc/heads.h"
 #include "rpc/keep_impl.h"
 #include "rpc/params.h"
 
@@ -35,7 +36,7 @@ static void store_block(const struct chain *chain, struct stack *stack, const st
 }
 
 /* Kept as what eth_getBlockByHash would answer. */
-static void store_head(struct chain *chain, struct stack *stack, const struct keep *keep,
+static void store_head(const struct chain *chain, struct stack *stack, const struct keep *keep,
 		       struct span json)
 {
 	struct block_header header;
@@ -45,10 +46,8 @@ static void store_head(struct chain *chain, struct stack *stack, const struct ke
 
 	if (!CHECK(block_header_parse(json, &header, &prague, &detail) == OK))
 		return;
-	if (keep->count == TAG_FINALIZED) {
-		chain_raise_finalized(chain, header.number);
-		stack_keep_finalized(stack, header.number);
-	}
+	if (keep->count == TAG_FINALIZED && chain->heads != NULL)
+		stack_keep_finalized(stack, heads_raise_finalized(chain->heads, header.number));
 	stack_keep_header(stack, &header, true, chain_is_final(chain, header.number));
 	buf_init(&key, 256);
 	block_key(chain, &header.hash, false, &key);
@@ -171,7 +170,7 @@ static void store_proof(struct stack *stack, const struct keep *keep, struct spa
 void keep_store(void *cookie, struct stack *stack, const struct fork_question *question,
 		const struct fork_answer *answer)
 {
-	struct chain *chain = cookie;
+	const struct chain *chain = cookie;
 	struct keep keep;
 	struct span key;
 

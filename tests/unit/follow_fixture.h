@@ -18,6 +18,7 @@ static struct {
 	bool lacks_state; /* of blocks that are not on its branch now */
 	unsigned reorgs; /* so many questions about state are each followed by another branch */
 	unsigned lacks;	 /* so many are not answered */
+	uint64_t alias;	 /* a number that the head says it has, instead of its own */
 	const char *receipt; /* the block that has the transaction, in hex */
 	char asked[512];     /* what was asked, in short */
 } node;
@@ -31,7 +32,8 @@ static inline struct eth_bytes32 node_hash(uint64_t number)
 	return hash;
 }
 
-static inline struct blob *node_block(uint64_t number)
+/* said: the number that it says it has. */
+static inline struct blob *node_block(uint64_t number, uint64_t said)
 {
 	struct eth_bytes32 hash = node_hash(number), parent = node_hash(number - 1);
 	char hex[64], parent_hex[64];
@@ -42,7 +44,7 @@ static inline struct blob *node_block(uint64_t number)
 		"{\"number\":\"0x%llx\",\"hash\":\"0x%.64s\",\"parentHash\":\"0x%.64s\","
 		"\"stateRoot\":\"0x%064x\",\"timestamp\":\"0x1\",\"gasLimit\":\"0x1\","
 		"\"transactions\":[]}",
-		(unsigned long long)number, hex, parent_hex, 2);
+		(unsigned long long)said, hex, parent_hex, 2);
 }
 
 static inline void note(const char *what)
@@ -95,23 +97,26 @@ static inline void note_guard(const struct fork_question *q, struct fork_answer 
 static inline void answer_block(const struct fork_question *q, struct fork_answer *a)
 {
 	char params[64];
-	unsigned long long number = 0;
+	unsigned long long number = 0, said = 0, most = node.head;
 
 	snprintf(params, sizeof params, "%.*s", (int)q->params.len, q->params.ptr);
-	if (strstr(params, "latest") != NULL)
+	if (strstr(params, "latest") != NULL) {
 		number = node.head;
-	else if (strstr(params, "finalized") != NULL)
-		number = node.no_finalized ? 0 : node.finalized;
-	else if (strstr(params, "safe") != NULL)
+		said = node.alias;
+	} else if (strstr(params, "finalized") != NULL) {
+		number = most = node.no_finalized ? 0 : node.finalized;
+	} else if (strstr(params, "safe") != NULL) {
 		number = node.no_safe ? 0 : node.finalized + 5;
-	else
+	} else {
 		assert_int_equal(sscanf(params, "[\"0x%llx\"", &number), 1);
+	}
 	params[strcspn(params + 2, "\"") + 2] = '\0';
 	note(params + 2);
 	note_guard(q, a);
 	if (a->err == OK)
-		a->blob = number == 0 || number > node.head ? json_blob("null")
-							    : node_block(number);
+		a->blob = number == 0 || number > most
+				  ? json_blob("null")
+				  : node_block(number, said != 0 ? said : number);
 }
 
 static inline void answer_receipt(const struct fork_question *q, struct fork_answer *a)

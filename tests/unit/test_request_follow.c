@@ -150,6 +150,9 @@ static void without_the_tag_depth_is_final(void **state)
 	node.head = 1096;
 	pass(2 * SECOND_US);
 	follow(BLOCK_NUMBER, RESULT("\"0x448\""), "latest");
+	pass(2 * SECOND_US);
+	node.head++; /* two in a row */
+	follow(BLOCK_NUMBER, RESULT("\"0x449\""), "latest");
 	follow(BALANCE("\"0x3e8\""), RESULT("\"0x13e8\""), "0x3e8 state@number");
 	follow(BALANCE("\"0x3e9\""), RESULT("\"0x13e9\""), "0x3e9 guarded state@hash");
 }

@@ -34,11 +34,76 @@ static void a_range_to_a_tag_that_is_not_there(void **state)
 	       "latest finalized safe " ASKED("0x1", "0x384"));
 }
 
+/* ---- heads that cannot be ---- */
+
+static void what_is_final_is_not_above_the_head(void **state)
+{
+	(void)state;
+	node.finalized = 5000;
+	follow(BLOCK_NUMBER, RESULT("\"0x3e8\""), "latest finalized");
+	assert_int_equal(rig.chain.finalized, 1000);
+	node.head = 1100;
+	pass(2 * SECOND_US);
+	follow(BALANCE("\"0x3e9\""), RESULT("\"0x13e9\""), "latest 0x3e9 guarded state@hash");
+	node.finalized = 1050;
+	pass(61 * SECOND_US);
+	follow(BLOCK_NUMBER, RESULT("\"0x44c\""), "latest finalized");
+	assert_int_equal(rig.chain.finalized, 1050);
+	node.finalized = 20; /* and does not go back */
+	pass(61 * SECOND_US);
+	follow(BALANCE("\"finalized\""), RESULT("\"0x141a\""), "finalized state@number");
+	assert_int_equal(rig.chain.finalized, 1050);
+}
+
+static void a_head_with_two_numbers_is_the_one_that_came_first(void **state)
+{
+	(void)state;
+	follow(BLOCK_NUMBER, RESULT("\"0x3e8\""), "latest finalized");
+	node.alias = 4000;
+	pass(2 * SECOND_US);
+	follow("[" BLOCK_NUMBER "," BALANCE("\"0x3de\"") "]",
+	       "[" RESULT("\"0x3e8\"") "," RESULT("\"0x13de\"") "]",
+	       "latest 0x3de guarded state@hash");
+}
+
+/* One head is wrong, and nothing becomes final by it. */
+static void a_huge_head_makes_nothing_final(void **state)
+{
+	(void)state;
+	node.no_finalized = true;
+	follow(BLOCK_NUMBER, RESULT("\"0x3e8\""), "latest finalized");
+	node.head = UINT64_MAX;
+	pass(2 * SECOND_US);
+	follow(BLOCK_NUMBER, RESULT("\"0xffffffffffffffff\""), "latest");
+	node.head = 1001;
+	pass(2 * SECOND_US);
+	follow(BLOCK_NUMBER, RESULT("\"0xffffffffffffffff\""), "latest");
+	pass(31 * SECOND_US);
+	follow(BLOCK_NUMBER, RESULT("\"0x3e9\""), "latest");
+	assert_int_equal(rig.chain.finalized, 1001 - 96);
+}
+
+static void a_node_without_a_head(void **state)
+{
+	(void)state;
+	node.head = 0;
+	follow("[" BLOCK_NUMBER "," LATEST "]",
+	       "[" ERROR(-32000, "latest block not found") "," ERROR(
+		       -32000, "latest block not found") "]",
+	       "latest finalized");
+	node.head = 1001;
+	follow(BLOCK_NUMBER, RESULT("\"0x3e9\""), "latest");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(tags_are_ends_of_a_range),
 		TEST(a_range_to_a_tag_that_is_not_there),
+		TEST(what_is_final_is_not_above_the_head),
+		TEST(a_head_with_two_numbers_is_the_one_that_came_first),
+		TEST(a_huge_head_makes_nothing_final),
+		TEST(a_node_without_a_head),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
