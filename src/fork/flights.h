@@ -57,7 +57,6 @@ struct flight {
 	bool no_method;	   /* and it says that the method is not there */
 	bool sent;	   /* the last upstream that it was sent to may have got it */
 	bool have;	   /* composite answers: value was filled in by this answer */
-	bool unguarded;	   /* asked without the guards that it should have: not to be kept */
 	bool named;	   /* eth_getStorageValues: so with the address, of its first flight */
 	struct failure last;
 	struct blob *last_error;       /* FORK_CALL: the error object that came last; own */

@@ -63,11 +63,10 @@ struct fork_question {
 	struct span method, params;
 	/* FORK_CALL at a block that is not final (block.by_hash): {"blockHash"} stands in
 	 * params, by_hash_len bytes from by_hash_at. An upstream that refuses that form is
-	 * asked by number, between two reads of the block's hash. */
+	 * asked by number, as if guarded. */
 	uint32_t by_hash_at, by_hash_len;
 	/* FORK_CALL: what params say is only true as long as block is on the chain: always
-	 * between two reads of its hash. (Of an upstream that takes no batches it is asked
-	 * alone, and the answer is do_not_store.) */
+	 * between two reads of its hash (of an upstream that takes no batches, before one). */
 	bool guarded;
 	/* FORK_CALL: false for what must not be merged with an equal question. */
 	bool may_join;
@@ -99,7 +98,7 @@ struct fork_answer {
 	/* The upstreams do not have the block, or not under that hash (any more). */
 	bool lacks;
 	/* Nothing of it may be stored: the answering upstream is a development node that was
-	 * not declared trustworthy, or the answer lacks its guards. */
+	 * not declared trustworthy. */
 	bool do_not_store;
 	/* Nobody answered, but an upstream may have got the question. */
 	bool may_have_arrived;

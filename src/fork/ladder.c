@@ -14,13 +14,11 @@ static bool takes_guards(const struct upstream *u)
 	return atomic_load(&u->batch_limit) > REQUEST_GUARDS;
 }
 
-/* Asked by number between two reads of the block. Of an upstream that takes no batch a call is
- * asked for alone, and its answer kept by nobody (settle.c). */
+/* Asked by number, and the block's hash as well. */
 static bool needs_guards(const struct upstream *u, const struct flight *flight)
 {
 	const struct fork_question *q = &flight->question;
-	return (q->guarded && takes_guards(u)) ||
-	       (question_by_hash(q) && u->block_hash.state == CAPABILITY_NO);
+	return q->guarded || (question_by_hash(q) && u->block_hash.state == CAPABILITY_NO);
 }
 
 static bool same_block(const struct fork_block *a, const struct fork_block *b)
@@ -107,7 +105,6 @@ static void take(struct request *r, struct flight_queue *queue, size_t max)
 		if (r->flights_n > 0 && (bytes > PLAN_REPLY_BYTES || written > PLAN_BODY_BYTES))
 			break;
 		queue_remove(f);
-		f->unguarded = f->question.guarded && !guarded;
 		r->flights[r->flights_n++] = f;
 	}
 	if (guarded)
@@ -346,8 +343,9 @@ static void fail_all(struct request *r, enum verdict verdict, enum err err, cons
 }
 
 /* Calls that a request may hold besides its guards. */
-static size_t items_beside(const struct upstream *u, size_t guards)
+static size_t items_beside(const struct upstream *u, bool guarded)
 {
+	const size_t guards = guarded ? REQUEST_GUARDS : 0;
 	const size_t tokens = budget_tokens(&u->budget, loop_now_us(u->fork->loop));
 	const size_t most = upstream_items_max(u);
 	const size_t items = tokens < most ? tokens : most;
@@ -359,7 +357,7 @@ struct request *ladder_take(struct upstream *upstream, struct flight_queue *queu
 {
 	struct flight *oldest = queue->first;
 	const bool guarded = needs_guards(upstream, oldest);
-	const size_t items = alone ? 1 : items_beside(upstream, guarded ? REQUEST_GUARDS : 0);
+	const size_t items = alone ? 1 : items_beside(upstream, guarded);
 	const bool composes =
 		may_use(&upstream->storage_values) || may_use(&upstream->account_info);
 	size_t max = alone ? 1 : composes ? upstream->burst : items;
@@ -374,13 +372,9 @@ struct request *ladder_take(struct upstream *upstream, struct flight_queue *queu
 	group(r);
 	r->alone = alone;
 	*err = OK;
-	if (guarded && !takes_guards(upstream)) {
-		fail_all(r, VERDICT_LACKS, ERR_UNSUPPORTED,
-			 "it takes no block hash, and no batch");
-		goto fail;
-	}
 	trim(r, queue, oldest, items, back);
-	if (guarded)
+	r->guarded_after = guarded && !takes_guards(upstream);
+	if (guarded && !r->guarded_after)
 		add_guards(r);
 	enum err written = write_body(r, body);
 	if (written != OK) {

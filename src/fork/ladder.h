@@ -13,7 +13,8 @@
  *
  * A state question about a block that is not final names it by hash (EIP-1898). Where an
  * upstream refuses that, the questions of one block go by number between two reads of the
- * block (guards) in one batch, and are believed only if both show the hash.
+ * block (guards) in one batch, and are believed only if both show the hash. Of an upstream that
+ * takes no batch the block is read after the answer has come (request.c).
  */
 #include "fork/flights.h"
 #include "fork/request.h"

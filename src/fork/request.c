@@ -3,6 +3,7 @@
 #include "fork/fork_impl.h"
 #include "fork/retry.h"
 #include "fork/settle.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 struct ability *call_ability(struct upstream *upstream, const struct call *call)
@@ -91,16 +92,11 @@ static void fail_each(struct flight *flight, void *cookie)
 	flight_fail(flight, ERR_NOMEM);
 }
 
-static void read_reply(struct request *r, const struct client_reply *reply)
+/* Without memory it was none. */
+static void keep_reply(struct request *r, const struct client_reply *reply)
 {
-	unlist(r);
-	settle_reply(r, reply);
-	request_free(&r);
-}
-
-/* Keeps the reply until the probe has ended; without memory it was none. */
-static void park(struct request *r, const struct client_reply *reply)
-{
+	if (r->body) /* it has waited before */
+		return;
 	r->body = blob_copy(reply->body.ptr, reply->body.len);
 	r->reply = *reply;
 	if (r->body)
@@ -110,6 +106,71 @@ static void park(struct request *r, const struct client_reply *reply)
 						 .detail = "out of memory",
 						 .retry_after_ms = -1,
 						 .connected = true};
+}
+
+static void finish(struct request *r, const struct client_reply *reply)
+{
+	unlist(r);
+	settle_reply(r, reply);
+	request_free(&r);
+}
+
+/* The block's hash is there, which says whether the reply is believed. */
+static void got_guard(void *cookie, struct span block, const struct failure *read)
+{
+	struct request *r = cookie;
+	struct upstream *u = r->upstream;
+	struct failure failure = *read;
+	if (settle_guard(r, block, &failure)) {
+		finish(r, &r->reply);
+	} else {
+		if (failure.verdict == VERDICT_RATE || failure.verdict == VERDICT_TRANSIENT)
+			upstream_failed(u, &failure, 1, -1);
+		failure.jitter = read->jitter;
+		unlist(r);
+		settle_retry(r, &failure);
+		request_free(&r);
+	}
+	plan_touch(u);
+	ports_signal(u->fork);
+	fork_landed(u->fork);
+}
+
+/* Whoever brought nothing, or asks for fewer requests, is not asked for more. */
+static bool wants_guard(const struct request *r, const struct client_reply *reply)
+{
+	struct failure failure;
+	answer_status(reply, &failure);
+	return r->guarded_after && reply->err == OK && failure.verdict != VERDICT_RATE;
+}
+
+static void read_guard(struct request *r)
+{
+	char params[40], number[18];
+	size_t n = eth_quantity_format_u64(r->guarded.number, number);
+	int length = snprintf(params, sizeof params, "[\"%.*s\",false]", (int)n, number);
+	if (exchange_start(&r->guard, r->upstream, "eth_getBlockByNumber",
+			   (struct span){params, (size_t)length}, got_guard, r) == OK)
+		return;
+	r->reply.err = ERR_NOMEM;
+	r->reply.detail = "out of memory";
+	finish(r, &r->reply);
+}
+
+static void read_reply(struct request *r, const struct client_reply *reply)
+{
+	if (!wants_guard(r, reply)) {
+		finish(r, reply);
+		return;
+	}
+	keep_reply(r, reply);
+	read_guard(r);
+}
+
+/* Keeps the reply until the probe has ended. */
+static void park(struct request *r, const struct client_reply *reply)
+{
+	keep_reply(r, reply);
 	r->parked = true;
 	upstream_distrust(r->upstream);
 	probe_start(r->upstream);
@@ -122,6 +183,7 @@ void request_unpark(struct upstream *upstream, bool proved, const struct failure
 		next = r->next;
 		if (!r->parked)
 			continue;
+		r->parked = false;
 		if (proved) {
 			read_reply(r, &r->reply);
 			continue;
@@ -229,6 +291,7 @@ void request_abandon(struct request *request)
 {
 	char none[] = "";
 	client_cancel(&request->op);
+	exchange_cancel(&request->guard);
 	unlist(request);
 	request_each(request, abandon_each, none);
 	request_free(&request);

@@ -11,6 +11,7 @@
 #include "fork/answer.h"
 #include "fork/client.h"
 #include "fork/flights.h"
+#include "fork/probe.h"
 
 /* A reply larger than this is refused (traces of a block are the largest real ones). */
 #define REQUEST_REPLY_MAX ((size_t)64 << 20)
@@ -39,9 +40,11 @@ struct request {
 	uint64_t sent_us;
 	/* A reply that waits for the probe: who sent it has to say again who it is. */
 	bool parked;
-	struct client_reply reply;
+	struct client_reply reply; /* while it waits for that, or for the guard */
 	struct blob *body;
-	struct fork_block guarded; /* with CALL_GUARD */
+	struct fork_block guarded; /* with CALL_GUARD, or: */
+	bool guarded_after;	   /* the block is read once the reply is there */
+	struct exchange guard;
 	size_t calls_n, flights_n;
 	struct flight **flights; /* sorted; calls point into it */
 	struct call *calls;
@@ -56,6 +59,11 @@ void request_free(struct request **request);
 
 typedef void flight_each_fn(struct flight *flight, void *cookie);
 void request_each(struct request *request, flight_each_fn *fn, void *cookie);
+
+static inline bool request_is_guarded(const struct request *request)
+{
+	return request->guarded_after || request->calls[0].kind == CALL_GUARD;
+}
 
 /* Sends it. Takes the request and the body's bytes. */
 void request_send(struct request *request, struct buf *body);

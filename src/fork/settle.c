@@ -36,7 +36,7 @@ static void again_each(struct flight *flight, void *cookie)
 static void deliver(struct upstream *u, struct flight *flight, struct fork_answer *answer)
 {
 	answer->detail = "";
-	answer->do_not_store = flight->unguarded || (u->is_dev && !u->fork->trust_dev_upstream);
+	answer->do_not_store = u->is_dev && !u->fork->trust_dev_upstream;
 	answer->client = fork_client_kind(u->probe.client_version);
 	flight_answer(flight, answer);
 	blob_put(&answer->blob);
@@ -135,8 +135,7 @@ static void deliver_found(struct upstream *u, struct flight *flight)
 static void settle_one(struct request *r, struct flight *flight, struct outcome *outcome)
 {
 	struct upstream *u = r->upstream;
-	const bool by_hash =
-		question_by_hash(&flight->question) && r->calls[0].kind != CALL_GUARD;
+	const bool by_hash = question_by_hash(&flight->question) && !request_is_guarded(r);
 	if (flight->have && by_hash)
 		ability_seen(&u->block_hash);
 	if (flight->have)
@@ -213,26 +212,28 @@ static void settle_composite(struct upstream *u, struct call *call)
 
 /* ---- the whole reply ---- */
 
+bool settle_guard(const struct request *r, struct span block, struct failure *failure)
+{
+	uint64_t number;
+	struct eth_bytes32 hash;
+	if (failure->verdict != VERDICT_OK)
+		return false;
+	if (probe_block(block, &number, &hash) && number == r->guarded.number &&
+	    eth_bytes32_equal(&hash, &r->guarded.hash))
+		return true;
+	failure_set(failure, VERDICT_LACKS, ERR_NOT_FOUND, "block %llu is another one there",
+		    (unsigned long long)r->guarded.number);
+	return false;
+}
+
 /* Both reads show the block that was asked about; else *failure says what they show. */
 static bool guards_hold(const struct request *r, struct failure *failure)
 {
 	const struct call *guards[REQUEST_GUARDS] = {&r->calls[0], &r->calls[r->calls_n - 1]};
 	for (size_t i = 0; i < REQUEST_GUARDS; i++) {
-		const struct outcome *outcome = &guards[i]->outcome;
-		uint64_t number;
-		struct eth_bytes32 hash;
-		if (outcome->failure.verdict != VERDICT_OK) {
-			*failure = outcome->failure;
+		*failure = guards[i]->outcome.failure;
+		if (!settle_guard(r, guards[i]->outcome.result, failure))
 			return false;
-		}
-		if (!probe_block(outcome->result, &number, &hash) ||
-		    number != r->guarded.number ||
-		    !eth_bytes32_equal(&hash, &r->guarded.hash)) {
-			failure_set(failure, VERDICT_LACKS, ERR_NOT_FOUND,
-				    "block %llu is another one there",
-				    (unsigned long long)r->guarded.number);
-			return false;
-		}
 	}
 	return true;
 }

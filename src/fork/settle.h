@@ -6,11 +6,15 @@
  * upstream, its health and its abilities, is noted first, so that whoever is asked again is
  * asked with it in mind.
  *
- * Both functions consume all flights of the request, and leave the request to its owner.
+ * settle_reply and settle_retry consume all flights of the request, and leave the request to
+ * its owner.
  */
 #include "fork/request.h"
 
 /* Reads the reply. */
 void settle_reply(struct request *request, const struct client_reply *reply);
+/* Whether a read of the block shows the one that was asked about; else *failure, which says how
+ * the read went, says what it shows. */
+bool settle_guard(const struct request *request, struct span block, struct failure *failure);
 /* Nothing of it is believed. */
 void settle_retry(struct request *request, const struct failure *failure);

@@ -124,13 +124,20 @@ static void ask_all(struct rig *rig, struct asked *asked, bool by_hash)
 	ask(rig, &asked[QUESTIONS - 1], &call);
 }
 
-enum node_kind { NODE_PLAIN, NODE_COMPOSITE, NODE_GUARDED, NODE_FAILING, NODE_RECONNECTED };
+enum node_kind {
+	NODE_PLAIN,
+	NODE_COMPOSITE,
+	NODE_GUARDED,
+	NODE_SINGLE,
+	NODE_FAILING,
+	NODE_RECONNECTED
+};
 
 static void set_node(struct rig *rig, enum node_kind kind)
 {
 	struct fake_node *node = &fake_nodes[0];
 	node->has_values = node->has_info = kind == NODE_COMPOSITE;
-	node->refuses_block_hash = kind == NODE_GUARDED;
+	node->refuses_block_hash = kind == NODE_GUARDED || kind == NODE_SINGLE;
 	if (kind == NODE_FAILING) {
 		node->fault = FAULT_RPC;
 		node->fault_left = 2;
@@ -152,10 +159,12 @@ static bool read_with_failure(enum node_kind kind, unsigned long n)
 	struct rig rig;
 	struct asked asked[QUESTIONS], after;
 	rig_init(&rig, 1);
+	if (kind == NODE_SINGLE)
+		rig.config.batch_items = 1;
 	rig_start(&rig);
 	set_node(&rig, kind);
 	fail_at(n);
-	ask_all(&rig, asked, kind == NODE_GUARDED);
+	ask_all(&rig, asked, kind == NODE_GUARDED || kind == NODE_SINGLE);
 	rig_advance_ms(&rig, 9001);
 	const bool failed = has_failed();
 	for (unsigned i = 0; i < QUESTIONS; i++) {

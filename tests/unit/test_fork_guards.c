@@ -127,23 +127,146 @@ static void equal_calls_under_two_heads_are_two_questions(void **state)
 	rig_end(&rig);
 }
 
-static void without_batches_it_is_asked_alone_and_not_kept(void **state)
+/* ---- an upstream that takes no batches ---- */
+
+static void start_without_batches(struct rig *rig)
+{
+	rig_init(rig, 1);
+	rig->config.batch_items = 1;
+	rig_start(rig);
+	rig_warm(rig);
+	fake_nodes[0].block_calls = 0;
+}
+
+static void without_batches_the_block_is_read_afterwards(void **state)
+{
+	(void)state;
+	static const enum fork_class classes[] = {FORK_CLASS_STATE, FORK_CLASS_TRACE};
+	for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++) {
+		struct rig rig;
+		struct asked asked;
+		start_without_batches(&rig);
+		struct fork_question q = guarded_call(990);
+		q.class = classes[i];
+		rig_ask(&rig, &asked, &q);
+		rig_advance_ms(&rig, 75); /* 50 ms a question */
+		assert_false(asked.done);
+		assert_int_equal(fake_nodes[0].block_calls, 1);
+		rig_advance_ms(&rig, 50);
+		expect_text(&asked, "[1]");
+		assert_false(asked.do_not_store);
+		assert_int_equal(fake_nodes[0].batches, 0);
+		rig_end(&rig);
+	}
+}
+
+static void without_batches_a_block_that_is_gone_is_lacking(void **state)
 {
 	(void)state;
 	struct rig rig;
 	struct asked asked;
-	rig_init(&rig, 1);
-	rig.config.batch_items = 1;
-	rig_start(&rig);
-	rig_warm(&rig);
+	start_without_batches(&rig);
+	struct fork_question q = guarded_call(990);
+	q.block.hash.bytes[7] ^= 1;
+	rig_ask(&rig, &asked, &q);
+	rig_advance_ms(&rig, 9001);
+	assert_true(asked.done);
+	assert_int_equal(asked.err, ERR_NOT_FOUND);
+	assert_true(asked.lacks);
+	assert_int_equal(rig.learned, 0);
+	rig_end(&rig);
+}
+
+/* The answer is the node's of now, and asked again. */
+static void a_reorganisation_before_the_read(void **state)
+{
+	(void)state;
+	struct rig rig;
+	struct asked asked;
+	start_without_batches(&rig);
 	struct fork_question q = guarded_call(990);
 	rig_ask(&rig, &asked, &q);
-	rig_advance_ms(&rig, 200);
+	rig_advance_ms(&rig, 40);
+	fake_nodes[0].salt++;
+	rig_advance_ms(&rig, 75);
+	assert_int_equal(fake_nodes[0].block_calls, 1);
+	assert_false(asked.done);
+	fake_nodes[0].salt--;
+	rig_advance_ms(&rig, 1000);
 	expect_text(&asked, "[1]");
-	assert_true(asked.do_not_store);
+	assert_int_equal(fake_nodes[0].block_calls, 2);
+	rig_end(&rig);
+}
+
+static void state_without_block_hashes_and_batches(void **state)
+{
+	(void)state;
+	struct rig rig;
+	struct asked asked[3];
+	start_without_batches(&rig);
+	fake_nodes[0].refuses_block_hash = true;
+	for (unsigned i = 0; i < 3; i++) {
+		struct fork_question q = rig_question(FORK_SLOT, 1, i);
+		q.block.by_hash = true;
+		rig_ask(&rig, &asked[i], &q);
+	}
+	rig_advance_ms(&rig, 1000);
+	for (unsigned i = 0; i < 3; i++) {
+		rig_expect_slot(&asked[i], 1, i);
+		assert_false(asked[i].do_not_store);
+	}
+	assert_int_equal(fake_nodes[0].block_calls, 3);
 	assert_int_equal(fake_nodes[0].batches, 0);
 	rig_end(&rig);
 }
+
+/* The node is down between answer and read: asked again, and the deadline holds. */
+static void the_read_fails(void **state)
+{
+	(void)state;
+	for (int lasts = 0; lasts <= 1; lasts++) {
+		struct rig rig;
+		struct asked asked;
+		start_without_batches(&rig);
+		struct fork_question q = guarded_call(990);
+		rig_ask(&rig, &asked, &q);
+		rig_advance_ms(&rig, 49);
+		fake_nodes[0].fault = FAULT_STATUS;
+		fake_nodes[0].fault_status = 429;
+		fake_nodes[0].fault_probes = true; /* a read of a block, alone, is like one */
+		fake_nodes[0].fault_left = lasts ? UINT_MAX : 1;
+		rig_advance_ms(&rig, 9001);
+		assert_true(asked.done);
+		if (lasts)
+			assert_int_equal(asked.err, ERR_RATE_LIMITED);
+		else
+			expect_text(&asked, "[1]");
+		rig_end(&rig);
+	}
+}
+
+/* Nobody waits any more, and the fork ends: each while the block is being read. */
+static void left_while_the_block_is_read(void **state)
+{
+	(void)state;
+	struct rig rig;
+	struct asked asked;
+	start_without_batches(&rig);
+	struct fork_question q = guarded_call(990);
+	rig_ask(&rig, &asked, &q);
+	rig_advance_ms(&rig, 75);
+	fork_cancel(&asked.op);
+	rig_advance_ms(&rig, 75);
+	assert_false(asked.done);
+	assert_int_equal(rig.learned, 1); /* it is paid for */
+	rig_ask(&rig, &asked, &q);
+	rig_advance_ms(&rig, 75);
+	assert_int_equal(fake_nodes[0].block_calls, 2);
+	fork_cancel(&asked.op);
+	rig_end(&rig);
+}
+
+/* ---- {"blockHash"} ---- */
 
 /* A call whose params name block 990 by hash. */
 static struct fork_question call_by_hash(char *params, size_t room)
@@ -218,7 +341,12 @@ int main(void)
 		cmocka_unit_test(calls_of_one_block_share_their_guards),
 		cmocka_unit_test(a_block_that_is_gone_is_lacking),
 		cmocka_unit_test(equal_calls_under_two_heads_are_two_questions),
-		cmocka_unit_test(without_batches_it_is_asked_alone_and_not_kept),
+		cmocka_unit_test(without_batches_the_block_is_read_afterwards),
+		cmocka_unit_test(without_batches_a_block_that_is_gone_is_lacking),
+		cmocka_unit_test(a_reorganisation_before_the_read),
+		cmocka_unit_test(state_without_block_hashes_and_batches),
+		cmocka_unit_test(the_read_fails),
+		cmocka_unit_test(left_while_the_block_is_read),
 		cmocka_unit_test(a_refused_block_hash_becomes_a_guarded_number),
 		cmocka_unit_test(a_refused_block_hash_is_no_answer),
 	};
