@@ -9,6 +9,8 @@ enum {
 	ATTEMPT_SHARE = 3,    /* an attempt's part of the deadline */
 	ATTEMPT_MIN_MS = 200, /* even for a very short deadline */
 	UNTIL_DEADLINE = 0,
+	/* Of nodes behind one address some are a second behind the head that another told. */
+	LACKS_NEAR_HEAD = 6,
 };
 
 static const struct {
@@ -32,6 +34,17 @@ static const unsigned patience[VERDICTS] = {
 	[VERDICT_UNSUPPORTED] = 3,
 	[VERDICT_LIKELY] = 1,
 };
+
+static unsigned rounds_worth(const struct flight *flight, const struct failure *failure)
+{
+	const struct fork_question *q = &flight->question;
+	/* An answer larger than allowed would only be fetched again. */
+	if (failure->err == ERR_LIMIT || flight->likely)
+		return 1;
+	if (failure->verdict == VERDICT_LACKS && (q->guarded || q->block.by_hash))
+		return LACKS_NEAR_HEAD;
+	return patience[failure->verdict];
+}
 
 uint32_t retry_deadline_ms(const struct fork *fork, enum fork_class class)
 {
@@ -158,9 +171,7 @@ void retry_flight(struct flight *flight, struct upstream *upstream,
 	}
 	flight->rounds++;
 	flight->tried = 0;
-	/* An answer larger than allowed would only be fetched again. */
-	unsigned limit =
-		failure->err == ERR_LIMIT || flight->likely ? 1 : patience[failure->verdict];
+	const unsigned limit = rounds_worth(flight, failure);
 	struct upstream *again = upstream_choose(flight);
 	if (limit != UNTIL_DEADLINE && flight->rounds >= limit)
 		give_up(flight);

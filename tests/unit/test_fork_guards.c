@@ -35,6 +35,30 @@ static void expect_text(struct asked *asked, const char *text)
 	blob_put(&asked->blob);
 }
 
+/* A call whose params name block 990 by hash. */
+static struct fork_question call_by_hash(char *params, size_t room)
+{
+	struct fork_question q = call_at(990);
+	char hex[64];
+
+	eth_hex(q.block.hash.bytes, 32, hex);
+	int n = snprintf(params, room, "[{\"to\":\"0x1\"},{\"blockHash\":\"0x%.64s\"},7]", hex);
+	q.params = (struct span){params, (size_t)n};
+	q.by_hash_at = 14;
+	q.by_hash_len = 13 + 1 + 66 + 2;
+	assert_int_equal(params[q.by_hash_at], '{');
+	assert_int_equal(params[q.by_hash_at + q.by_hash_len], ',');
+	return q;
+}
+
+static void fail_with(int code, const char *message)
+{
+	fake_nodes[0].fault = FAULT_RPC;
+	fake_nodes[0].fault_code = code;
+	fake_nodes[0].fault_message = message;
+	fake_nodes[0].fault_left = UINT_MAX;
+}
+
 static void a_guarded_call_stands_between_two_reads(void **state)
 {
 	(void)state;
@@ -104,6 +128,36 @@ static void a_block_that_is_gone_is_lacking(void **state)
 	assert_true(asked.lacks);
 	assert_int_equal(rig.learned, 0);
 	rig_end(&rig);
+}
+
+/* Its nodes are behind one address, and most of them a second late. */
+static void a_block_that_comes_late_is_waited_for(void **state)
+{
+	(void)state;
+	for (int by_hash = 0; by_hash <= 1; by_hash++) {
+		struct rig rig;
+		struct asked asked;
+		char params[160];
+		rig_init(&rig, 1);
+		rig_start(&rig);
+		rig_warm(&rig);
+		fake_nodes[0].salt++;
+		struct fork_question q =
+			by_hash ? call_by_hash(params, sizeof params) : guarded_call(990);
+		fake_nodes[0].salt--;
+		if (by_hash)
+			fail_with(-32000, "header not found");
+		rig_ask(&rig, &asked, &q);
+		rig_advance_ms(&rig, 900);
+		assert_false(asked.done);
+		if (by_hash)
+			fake_nodes[0].fault_left = 0;
+		else
+			fake_nodes[0].salt++;
+		rig_advance_ms(&rig, 1100);
+		expect_text(&asked, by_hash ? params : "[1]");
+		rig_end(&rig);
+	}
 }
 
 /* One who saw another head asks the same: that head's failure is none of his. */
@@ -268,22 +322,6 @@ static void left_while_the_block_is_read(void **state)
 
 /* ---- {"blockHash"} ---- */
 
-/* A call whose params name block 990 by hash. */
-static struct fork_question call_by_hash(char *params, size_t room)
-{
-	struct fork_question q = call_at(990);
-	char hex[64];
-
-	eth_hex(q.block.hash.bytes, 32, hex);
-	int n = snprintf(params, room, "[{\"to\":\"0x1\"},{\"blockHash\":\"0x%.64s\"},7]", hex);
-	q.params = (struct span){params, (size_t)n};
-	q.by_hash_at = 14;
-	q.by_hash_len = 13 + 1 + 66 + 2;
-	assert_int_equal(params[q.by_hash_at], '{');
-	assert_int_equal(params[q.by_hash_at + q.by_hash_len], ',');
-	return q;
-}
-
 /* The form goes, the meaning stays. */
 static void a_refused_block_hash_becomes_a_guarded_number(void **state)
 {
@@ -340,6 +378,7 @@ int main(void)
 		cmocka_unit_test(a_guarded_call_stands_between_two_reads),
 		cmocka_unit_test(calls_of_one_block_share_their_guards),
 		cmocka_unit_test(a_block_that_is_gone_is_lacking),
+		cmocka_unit_test(a_block_that_comes_late_is_waited_for),
 		cmocka_unit_test(equal_calls_under_two_heads_are_two_questions),
 		cmocka_unit_test(without_batches_the_block_is_read_afterwards),
 		cmocka_unit_test(without_batches_a_block_that_is_gone_is_lacking),
