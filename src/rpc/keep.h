@@ -20,6 +20,7 @@ enum keep_flags {
 	KEEP_CANONICAL = 4,  /* asked by number: what comes is on the chain */
 	KEEP_HAS_COUNT = 8,  /* count is known */
 	KEEP_FIXED = 16,     /* the question means one block for ever: by hash, or final */
+	KEEP_ABSENT = 64,    /* KEEP_TX: the node has the pinned block, so null is the truth */
 	KEEP_BY_CLIENT = 32, /* kept only if the client that answered is of the key's kind */
 };
 

@@ -56,8 +56,8 @@ static void store_head(const struct chain *chain, struct stack *stack, const str
 	buf_release(&key);
 }
 
-static void store_tx(const struct chain *chain, struct stack *stack, struct span key,
-		     struct span json)
+static void store_tx(const struct chain *chain, struct stack *stack, const struct keep *keep,
+		     struct span key, struct span json)
 {
 	uint64_t number;
 
@@ -72,7 +72,7 @@ static void store_tx(const struct chain *chain, struct stack *stack, struct span
 			stack_keep_reply(stack, key, number | REPLY_UNSETTLED, json);
 		return;
 	}
-	if (!chain->pinned.block.final)
+	if (!(keep->flags & KEEP_ABSENT) || !chain->pinned.block.final)
 		return;
 	struct arena arena;
 	arena_init(&arena, 65536);
@@ -220,7 +220,7 @@ void keep_store(void *cookie, struct stack *stack, const struct fork_question *q
 		store_per_tx(chain, stack, &keep, key, json);
 		return;
 	case KEEP_TX:
-		store_tx(chain, stack, key, json);
+		store_tx(chain, stack, &keep, key, json);
 		return;
 	case KEEP_PROOF:
 	case KEEP_ACCOUNT:

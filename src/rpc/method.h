@@ -73,7 +73,7 @@ enum keep_kind {
 			  empty or not, when their number is known and fits */
 	KEEP_RECEIPTS, /* both of a list; its elements are eth_getTransactionReceipt's, too */
 	KEEP_TX,       /* a transaction or receipt by hash: stored if its block is final; null
-			  under the pinned block, if that is final */
+			  under the pinned block, if that is final and the node has it */
 	KEEP_RAW_TX,   /* DATA whose keccak256 is the transaction's hash */
 	KEEP_RAW_HEADER, /* DATA whose keccak256 is the block's hash */
 	KEEP_RAW_BLOCK,	 /* DATA, an RLP list that begins with such a header */

@@ -50,6 +50,54 @@ static enum lookup tie_to_head(struct call *call)
 	return found;
 }
 
+/* null of a node that has not shown the pinned block may be of one that is behind it: it is
+ * asked again between two reads of that. */
+static bool doubt_null(struct call *call, const struct fork_answer *answer)
+{
+	if (call_follows(call) || call->guarded || !call_head(call)->block.final ||
+	    answer->err != OK || json_type(blob_span(answer->blob)) != JSON_NULL)
+		return false;
+	call->guarded = true;
+	call->guard = call_head(call)->block.at;
+	return true;
+}
+
+static struct keep keep_of_tx(const struct call *call)
+{
+	struct keep keep = {.kind = KEEP_TX, .hash = call->params.hash};
+
+	if (call->guarded && !call_follows(call))
+		keep.flags = KEEP_ABSENT;
+	return keep;
+}
+
+static call_step_fn step_tx;
+
+static void on_tx_reply(void *cookie, const struct fork_answer *answer)
+{
+	struct call *call = cookie;
+
+	if (!doubt_null(call, answer)) {
+		on_reply(call, answer);
+		return;
+	}
+	call->op = NULL;
+	call->step = step_tx;
+	call_resume(call);
+}
+
+static enum lookup ask_tx(struct call *call)
+{
+	const struct keep keep = keep_of_tx(call);
+	struct buf *params = call_scratch(call);
+	enum err err = put_params(call, false, params);
+
+	if (err != OK)
+		return compose_failed(call, err);
+	return fetch(call, &keep, span_of(call->method->name), buf_as_span(params), true,
+		     on_tx_reply);
+}
+
 static enum lookup step_tx(struct call *call)
 {
 	uint32_t hash_at = 0;
@@ -67,7 +115,7 @@ static enum lookup step_tx(struct call *call)
 		if (stack_is_offline(call_view(call)))
 			return call_text(call, SPAN("null"));
 		found = tie_to_head(call);
-		return found == HIT ? ask(call, hash_at) : found;
+		return found == HIT ? ask_tx(call) : found;
 	}
 	if (call_is_above(call, call->reply.block_number))
 		return call_above_head(call);
@@ -100,6 +148,8 @@ static enum lookup use_tx(struct call *call, struct span json)
 	call->block.at.number = number;
 	call->block.final = chain_is_final(call_chain(call), number);
 	reply_release(&call->reply);
+	if (!call_follows(call))
+		call->guarded = false; /* its null was doubted */
 	call->step = step_reply;
 	return MISS;
 }
@@ -111,13 +161,17 @@ static enum lookup step_tx_known(struct call *call)
 	return use_tx(call, call->reply.json);
 }
 
+static call_step_fn step_tx_of;
+
 static void on_tx(void *cookie, const struct fork_answer *answer)
 {
 	struct call *call = cookie;
 
 	call->op = NULL;
 	call->step = step_tx_known;
-	if (answer->err != OK) {
+	if (doubt_null(call, answer)) {
+		call->step = step_tx_of;
+	} else if (answer->err != OK) {
 		call_take_failure(call, answer);
 	} else {
 		call->reply.blob = call->reply.blob_ref = blob_get(answer->blob);
@@ -128,7 +182,7 @@ static void on_tx(void *cookie, const struct fork_answer *answer)
 
 static enum lookup step_tx_of(struct call *call)
 {
-	const struct keep keep = {.kind = KEEP_TX, .hash = call->params.hash};
+	const struct keep keep = keep_of_tx(call);
 	struct buf *scratch = call_scratch(call);
 
 	tx_key(call_chain(call), "eth_getTransactionByHash", &call->params.hash, scratch);

@@ -457,6 +457,26 @@ class Upstreams(KnownFailure):
             self.assertIsNone(proxy.rpc(*read))
             self.assertEqual(proxy.rpc(*read), self.node.rpc(*read))
 
+    def test_cache_poisoning_by_null_of_a_node_that_lags(self):
+        """Pinned at a final block: who is behind that has not got its transactions yet."""
+        tx, unknown = self.transaction(BLOCK - 1), "0x" + "ab" * 32
+        reads = [("eth_getTransactionByHash", tx), ("eth_getTransactionReceipt", tx)]
+        truth = [self.node.rpc(*read) for read in reads]
+        proxy = self.start("--state-deadline", "500ms")
+        self.node.control(lag=256 - (BLOCK - 10))
+        for read in reads:
+            with self.assertRaises(RpcError):
+                proxy.rpc(*read)
+        # Two nodes behind one name, of which one is behind.
+        self.node.control(lag=0, alternate=256 - (BLOCK - 10))
+        self.assertEqual([self.read_until_right(proxy, read) for read in reads], truth)
+        self.node.control(alternate=0, reset_counters=True)
+        for method in ("eth_getTransactionByHash", "eth_getTransactionReceipt"):
+            for _ in range(5):
+                self.assertIsNone(proxy.rpc(method, unknown))
+            self.assertEqual(self.node.counters()["methods"][method], 2)
+        self.check_not_poisoned(proxy, reads)
+
     def test_cache_poisoning_by_another_requests_answer(self):
         """Answers are matched by id, not by place; see also test_fork_faults.c."""
         for kind in ("batch-reversed", "batch-duplicate", "batch-extra", "batch-missing",

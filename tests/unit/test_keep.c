@@ -201,6 +201,10 @@ static void transactions_are_kept_when_final(void **state)
 	assert_int_equal(stack_get_reply(rig.view, absent, &reply), MISS);
 	rig.chain.pinned.block.final = true;
 	accepted(&keep, KEY "0", "null", false);
+	assert_int_equal(stack_get_reply(rig.view, absent, &reply), MISS);
+	/* And of a node that has that block. */
+	keep.flags = KEEP_ABSENT;
+	accepted(&keep, KEY "0", "null", false);
 	assert_int_equal(stack_get_reply(rig.view, absent, &reply), HIT);
 	assert_span(reply.json, "null");
 	reply_release(&reply);

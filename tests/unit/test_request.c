@@ -167,7 +167,7 @@ static void transactions_are_bound_to_their_block(void **state)
 	assert_int_equal(expect(absent, RESULT("null")), 1);
 	assert_int_equal(expect(absent, RESULT("null")), 1);
 	rig.chain.pinned.block.final = true;
-	assert_int_equal(expect(absent, RESULT("null")), 1);
+	assert_int_equal(expect(absent, RESULT("null")), 2);
 	assert_int_equal(expect(absent, RESULT("null")), 0);
 }
 
