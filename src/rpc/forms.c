@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Objects, lists and maps of canonical forms; the scalars are in form_scalar.c. */
 #include "rpc/form_impl.h"
+#include <strings.h>
 
 /* ---- the forms ---- */
 
@@ -230,6 +231,25 @@ static enum err twice(struct err_detail *why)
 		       "an object has one name twice, or a name with an escape");
 }
 
+/* Whether some node may read a name as that of a known member, which it is not: Go's and C#'s
+ * decoders take either case, and the former also what Unicode folds to ASCII. In another order,
+ * or beside the member itself, it would mean something else. */
+static bool is_lookalike(const struct form *form, struct span name)
+{
+	for (size_t i = 0; i < name.len; i++)
+		if ((unsigned char)name.ptr[i] >= 0x80)
+			return true;
+	for (size_t i = 0; i <= form->fields_n; i++) {
+		const char *known = i < form->fields_n ? form->fields[i].name
+				    : form->is_tx      ? "input"
+						       : "";
+		if (strlen(known) == name.len && strncasecmp(known, name.ptr, name.len) == 0 &&
+		    !span_is(name, known))
+			return true;
+	}
+	return false;
+}
+
 /* A name of a map in its form: an address, a slot. What has none stays as it is. */
 static enum err put_name(const struct form *form, struct member *member, struct err_detail *why)
 {
@@ -259,6 +279,9 @@ static enum err members_read(const struct form *form, struct span object,
 	while (json_next_member(&iter, &name, &value)) {
 		if (memchr(name.ptr, '\\', name.len) != NULL)
 			return twice(why);
+		if (form->shape == FORM_OBJECT && is_lookalike(form, name))
+			return err_set(why, ERR_INVALID,
+				       "a member's name is in other letters than its own");
 		struct member *member = members_add(members);
 		if (member == NULL)
 			return ERR_NOMEM;

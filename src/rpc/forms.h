@@ -17,7 +17,8 @@
  * neither are `state` and `stateDiff`, nor an empty access list with none. Members that are
  * not known here are kept. A known member in a spelling that some node may read is kept as it
  * stands, under a key of its own; ERR_INVALID is for what no node reads (letters that are no
- * digits, too many bytes, a list for a number), and for a name that stands twice.
+ * digits, too many bytes, a list for a number), and for a name that stands twice or that only
+ * some nodes would take for a known one ("From").
  *
  * A form of a form is itself.
  */

@@ -187,6 +187,27 @@ static void what_no_node_reads_is_refused(void **state)
 	refused(PARAM_PAIRS, "[[1,[]]]", "not a transaction object");
 }
 
+/* Go reads {"from":A,"From":B} as from B, and the other way round as from A. */
+static void a_name_that_nodes_may_take_for_another_is_refused(void **state)
+{
+	static const char why[] = "a member's name is in other letters than its own";
+
+	(void)state;
+	refused(PARAM_CALL, "{\"From\":\"" AA "\"}", why);
+	refused(PARAM_TX, "{\"to\":\"" AA "\",\"TO\":\"" BB "\"}", why);
+	refused(PARAM_TX, "{\"Input\":\"0x\"}", why);
+	refused(PARAM_TX,
+		"{\"acce\xc5\xbf"
+		"sList\":[]}",
+		why);
+	refused(PARAM_STATE, "{\"" AA "\":{\"Balance\":\"0x1\"}}", why);
+	refused(PARAM_CONFIG, "{\"StateOverrides\":{}}", why);
+	/* Names of a map are values. */
+	is(PARAM_STATE, "{\"0X00000000000000000000000000000000000000AA\":{}}",
+	   "{\"" AA "\":{}}");
+	kept(PARAM_TX, "{\"Foo\":1}");
+}
+
 static void a_name_twice_is_refused(void **state)
 {
 	const char *twice = "an object has one name twice, or a name with an escape";
@@ -348,6 +369,7 @@ int main(void)
 		cmocka_unit_test(odd_spellings_are_kept_for_the_node),
 		cmocka_unit_test(what_no_node_reads_is_refused),
 		cmocka_unit_test(a_name_twice_is_refused),
+		cmocka_unit_test(a_name_that_nodes_may_take_for_another_is_refused),
 		cmocka_unit_test(state_overrides),
 		cmocka_unit_test(many_accounts_are_put_in_order),
 		cmocka_unit_test(block_overrides),
