@@ -5,7 +5,10 @@
  * upstream is not sent again, and a failure says whether it may have.
  */
 #include "base/keccak.h"
+#include "base/rlp.h"
 #include "rpc/reply_impl.h"
+
+#define BLOB_TYPE 0x03 /* EIP-4844 */
 
 static enum lookup step_sent(struct call *call)
 {
@@ -35,7 +38,25 @@ static void on_sent(void *cookie, const struct fork_answer *answer)
 	call_resume(call);
 }
 
-/* keccak256 of the raw transaction. ERR_INVALID: it is none. */
+/* The part of a transaction that its hash is of: all of it; but with blobs (EIP-4844, EIP-7594)
+ * it is sent as 0x03 and a list of the transaction's own list and of what nodes need beside it.
+ * Writes the type right before the inner list. */
+static struct span hashed_part(unsigned char *bytes, size_t n)
+{
+	struct span rest = {(const char *)bytes + 1, n - 1};
+	struct rlp_item whole, own;
+
+	if (bytes[0] != BLOB_TYPE || rlp_next(&rest, &whole) != OK || !whole.is_list)
+		return (struct span){(const char *)bytes, n};
+	const size_t at = (size_t)(whole.payload.ptr - (const char *)bytes);
+	rest = whole.payload;
+	if (rlp_next(&rest, &own) != OK || !own.is_list)
+		return (struct span){(const char *)bytes, n};
+	bytes[at - 1] = BLOB_TYPE;
+	return (struct span){(const char *)bytes + at - 1, 1 + whole.payload.len - rest.len};
+}
+
+/* The transaction's hash. ERR_INVALID: it is none. */
 static enum err transaction_hash(struct call *call, struct eth_bytes32 *hash)
 {
 	const struct span hex = call->params.data;
@@ -46,7 +67,8 @@ static enum err transaction_hash(struct call *call, struct eth_bytes32 *hash)
 		return ERR_NOMEM;
 	if (n == 0 || eth_data_parse(hex, bytes, n) != OK)
 		return ERR_INVALID;
-	keccak256(bytes, n, hash);
+	const struct span part = hashed_part(bytes, n);
+	keccak256(part.ptr, part.len, hash);
 	return OK;
 }
 

@@ -131,6 +131,35 @@ static void what_is_no_transaction(void **state)
 	}
 }
 
+/* A transaction with blobs is sent as more than its hash is of. */
+static void the_hash_of_a_transaction_with_blobs(void **state)
+{
+	static const char *const alone =
+		"\"0x5a376340e79d11eedd46fa987fde419bac97ae1bb12bd9ffbb9a2171208171c2\"";
+	static const struct {
+		const char *raw, *hash;
+	} rows[] = {
+		{"0x03c20102", NULL},	      /* without them */
+		{"0x03c6c20102c0c0c0", NULL}, /* of the list's first element */
+		{"0x03c7c2010201c0c0c0", NULL},
+		{"0x03",
+		 "\"0x69c322e3248a5dfc29d73c5b0553b0185a35cd5bb6386747517ef7e53b15e287\""},
+		{"0x02c6c20102c0c0c0",
+		 "\"0x792b650e439b59c67946ac642b8e419208173a088aae8c3e5a3d9dd9e234b991\""},
+	};
+	char body[256], reply[256];
+
+	(void)state;
+	follow(true);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		node.json = rows[i].hash != NULL ? rows[i].hash : alone;
+		snprintf(body, sizeof body, CALL("eth_sendRawTransaction", "[\"%s\"]"),
+			 rows[i].raw);
+		snprintf(reply, sizeof reply, RESULT("%s"), node.json);
+		assert_int_equal(expect(body, reply), 1);
+	}
+}
+
 static void the_answer_is_checked(void **state)
 {
 	static const struct {
@@ -259,6 +288,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(only_where_it_is_allowed),
 		T(what_is_no_transaction),
+		T(the_hash_of_a_transaction_with_blobs),
 		T(the_answer_is_checked),
 		T(failures_say_what_became_of_it),
 		T(two_of_a_batch_are_two),
