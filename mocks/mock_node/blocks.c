@@ -145,8 +145,8 @@ static void pending_json(struct buf *out, const struct block *head)
 	header.timestamp += CHAIN_BLOCK_TIME;
 	header.base_fee = header_next_base_fee(&head->header);
 	header.gas_used = 0;
-	header.transactions_root = header_empty_trie;
-	header.receipts_root = header_empty_trie;
+	header.transactions_root = eth_empty_trie_root;
+	header.receipts_root = eth_empty_trie_root;
 	memset(header.bloom, 0, sizeof header.bloom);
 	buf_text(out, "{\"hash\":null,\"nonce\":null,");
 	header_json(out, &header);

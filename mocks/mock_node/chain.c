@@ -42,8 +42,8 @@ static void fill_header(struct block *block)
 	h->state_root = digest_of(block, 's');
 	h->mix_hash = digest_of(block, 'm');
 	h->parent_beacon_root = digest_of(block, 'b');
-	h->transactions_root = header_empty_trie;
-	h->receipts_root = header_empty_trie;
+	h->transactions_root = eth_empty_trie_root;
+	h->receipts_root = eth_empty_trie_root;
 	struct eth_bytes32 miner = digest_of(block, 'f');
 	memcpy(h->miner.bytes, miner.bytes + 12, sizeof h->miner.bytes);
 }

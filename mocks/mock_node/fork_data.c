@@ -173,8 +173,8 @@ static json_t *block_of_meta(const struct fork_data *data, const json_t *env)
 				      .timestamp = meta_number(env, "timestamp"),
 				      .gas_limit = meta_number(env, "gas_limit"),
 				      .base_fee = meta_number(env, "basefee"),
-				      .transactions_root = header_empty_trie,
-				      .receipts_root = header_empty_trie,
+				      .transactions_root = eth_empty_trie_root,
+				      .receipts_root = eth_empty_trie_root,
 			      }};
 	json_t *json = NULL;
 	struct buf text;

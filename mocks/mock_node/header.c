@@ -9,10 +9,6 @@ const struct eth_bytes32 header_empty_uncles = {
 	{0x1d, 0xcc, 0x4d, 0xe8, 0xde, 0xc7, 0x5d, 0x7a, 0xab, 0x85, 0xb5,
 	 0x67, 0xb6, 0xcc, 0xd4, 0x1a, 0xd3, 0x12, 0x45, 0x1b, 0x94, 0x8a,
 	 0x74, 0x13, 0xf0, 0xa1, 0x42, 0xfd, 0x40, 0xd4, 0x93, 0x47}};
-const struct eth_bytes32 header_empty_trie = {{0x56, 0xe8, 0x1f, 0x17, 0x1b, 0xcc, 0x55, 0xa6,
-					       0xff, 0x83, 0x45, 0xe6, 0x92, 0xc0, 0xf8, 0x6e,
-					       0x5b, 0x48, 0xe0, 0x1b, 0x99, 0x6c, 0xad, 0xc0,
-					       0x01, 0x62, 0x2f, 0xb5, 0xe3, 0x63, 0xb4, 0x21}};
 const struct eth_bytes32 header_empty_requests = {
 	{0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4,
 	 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b,
@@ -44,9 +40,9 @@ void header_rlp(struct buf *out, const struct header *h)
 	rlp_hash(out, &h->mix_hash);
 	rlp_string(out, nonce, sizeof nonce);
 	rlp_u64(out, h->base_fee);
-	rlp_hash(out, &header_empty_trie); /* withdrawals root */
-	rlp_u64(out, 0);		   /* blob gas used */
-	rlp_u64(out, 0);		   /* excess blob gas */
+	rlp_hash(out, &eth_empty_trie_root); /* withdrawals root */
+	rlp_u64(out, 0);		     /* blob gas used */
+	rlp_u64(out, 0);		     /* excess blob gas */
 	rlp_hash(out, &h->parent_beacon_root);
 	rlp_hash(out, &header_empty_requests);
 	rlp_list_close(out, list);
@@ -112,7 +108,7 @@ void header_json(struct buf *out, const struct header *h)
 	buf_char(out, ',');
 	hash_member(out, "mixHash", &h->mix_hash);
 	quantity(out, "baseFeePerGas", h->base_fee);
-	hash_member(out, "withdrawalsRoot", &header_empty_trie);
+	hash_member(out, "withdrawalsRoot", &eth_empty_trie_root);
 	buf_text(out, "\"blobGasUsed\":\"0x0\",\"excessBlobGas\":\"0x0\",");
 	hash_member(out, "parentBeaconBlockRoot", &h->parent_beacon_root);
 	hash_member(out, "requestsHash", &header_empty_requests);

@@ -21,7 +21,6 @@ struct header {
 };
 
 extern const struct eth_bytes32 header_empty_uncles;   /* keccak256(rlp([])) */
-extern const struct eth_bytes32 header_empty_trie;     /* keccak256(rlp("")) */
 extern const struct eth_bytes32 header_empty_requests; /* sha256(""), EIP-7685 */
 
 /* Appends the RLP of the header. */

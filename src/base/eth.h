@@ -27,6 +27,8 @@ struct eth_u256 {
 
 /* keccak256 of nothing: the code hash of an account without code (Yellow Paper 4.1). */
 extern const struct eth_bytes32 eth_empty_code_hash;
+/* keccak256 of the empty string's RLP: the storage root of an account without storage. */
+extern const struct eth_bytes32 eth_empty_trie_root;
 
 /* All take the text without its JSON quotes and return ERR_INVALID for anything else. */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "rpc/compose.h"
 #include "fork/ability.h"
+#include "rpc/keep_impl.h"
 
 /* ---- what the upstreams have ---- */
 
@@ -275,33 +276,52 @@ static bool kept_field(struct call *call, enum fact_kind kind, struct eth_bytes3
 	return true;
 }
 
-static void put_quantity(struct buf *out, const struct eth_bytes32 *value)
+/* An account without anything, which no state has since EIP-161: to nodes there is none. Some
+ * say that its hashes are zero. (Before that one may exist, and facts do not tell.) */
+static bool is_absent(const struct account_fields *account)
 {
-	char text[2 + 64];
+	static const struct eth_bytes32 zero;
 
-	buf_char(out, '"');
-	buf_append(out, text, eth_quantity_format(value->bytes, 32, text));
-	buf_char(out, '"');
+	return account->nonce == 0 &&
+	       memcmp(account->balance.bytes, zero.bytes, sizeof zero.bytes) == 0 &&
+	       (eth_bytes32_equal(&account->code_hash, &zero) ||
+		eth_bytes32_equal(&account->code_hash, &eth_empty_code_hash)) &&
+	       (eth_bytes32_equal(&account->storage_root, &zero) ||
+		eth_bytes32_equal(&account->storage_root, &eth_empty_trie_root));
+}
+
+static bool kept_fields(struct call *call, struct account_fields *out)
+{
+	struct eth_bytes32 balance, nonce;
+
+	/* The rarest first. */
+	if (!kept_field(call, FACT_STORAGE_ROOT, &out->storage_root) ||
+	    !kept_field(call, FACT_CODE_HASH, &out->code_hash) ||
+	    !kept_field(call, FACT_NONCE, &nonce) || !kept_field(call, FACT_BALANCE, &balance))
+		return false;
+	memcpy(out->balance.bytes, balance.bytes, sizeof balance.bytes);
+	out->nonce = be64_get(nonce.bytes + 24);
+	return true;
 }
 
 static enum lookup kept_account(struct call *call)
 {
-	struct eth_bytes32 balance, nonce, code_hash, storage_root;
 	struct buf *text = call_scratch(call);
+	struct account_fields account;
+	char balance[2 + 64];
 
-	/* The rarest first. */
-	if (!kept_field(call, FACT_STORAGE_ROOT, &storage_root) ||
-	    !kept_field(call, FACT_CODE_HASH, &code_hash) ||
-	    !kept_field(call, FACT_NONCE, &nonce) || !kept_field(call, FACT_BALANCE, &balance))
+	if (!kept_fields(call, &account))
 		return MISS;
-	buf_text(text, "{\"balance\":");
-	put_quantity(text, &balance);
-	buf_text(text, ",\"codeHash\":");
-	put_hash(text, &code_hash);
+	if (is_absent(&account))
+		return call_text(call, SPAN("null"));
+	buf_text(text, "{\"balance\":\"");
+	buf_append(text, balance, eth_quantity_format(account.balance.bytes, 32, balance));
+	buf_text(text, "\",\"codeHash\":");
+	put_hash(text, &account.code_hash);
 	buf_text(text, ",\"nonce\":");
-	put_quantity(text, &nonce);
+	put_number(text, account.nonce);
 	buf_text(text, ",\"storageRoot\":");
-	put_hash(text, &storage_root);
+	put_hash(text, &account.storage_root);
 	buf_char(text, '}');
 	return account_text(call, text);
 }
@@ -316,8 +336,12 @@ static enum lookup account_of_proof(struct call *call)
 		       {",\"nonce\":", "nonce"},
 		       {",\"storageRoot\":", "storageHash"}};
 	struct buf *text = call_scratch(call);
+	struct account_fields account;
 	struct span value;
 
+	if (keep_account_parse(call->reply.json, "storageHash", &account) &&
+	    is_absent(&account))
+		return call_text(call, SPAN("null"));
 	for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
 		if (!CHECK(json_member(call->reply.json, members[i].proof_name, &value)))
 			return call_failed(call, ERR_BAD_ANSWER, "");

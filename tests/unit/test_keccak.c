@@ -16,6 +16,9 @@ static void nothing_hashes_to_the_empty_code_hash(void **state)
 	struct eth_bytes32 digest;
 	keccak256(NULL, 0, &digest);
 	assert_true(eth_bytes32_equal(&digest, &eth_empty_code_hash));
+	/* The RLP of nothing. */
+	keccak256("\x80", 1, &digest);
+	assert_true(eth_bytes32_equal(&digest, &eth_empty_trie_root));
 }
 
 /* Digests of 'a' repeated, on both sides of the 136-byte rate. */

@@ -19,6 +19,7 @@ static struct {
 	bool guarded;	      /* the last question was */
 	bool do_not_store;    /* it is a development node */
 	bool uncles_hidden;   /* blocks without a list of them */
+	const char *proof;    /* what eth_getProof answers; NULL: the usual */
 	bool astray;	      /* transactions that are of another block */
 } node;
 
@@ -114,6 +115,8 @@ static void answer_call(const struct fork_question *q, struct fork_answer *a)
 		a->blob = number == 0xdead ? json_blob("null") : full_block(number, full);
 	} else if (strcmp(last_method, "eth_getTransactionReceipt") == 0) {
 		a->blob = receipt(last_params);
+	} else if (strcmp(last_method, "eth_getProof") == 0 && node.proof != NULL) {
+		a->blob = json_blob("%s", node.proof);
 	} else if (strcmp(last_method, "eth_getProof") == 0) {
 		a->blob = json_blob("{\"address\":\"" ADDRESS "\",\"balance\":\"0x7\","
 				    "\"codeHash\":" CODE_HASH ",\"nonce\":\"0x3\","
@@ -470,6 +473,46 @@ static void an_account_of_its_proof(void **state)
 	NONE(CALL("eth_getBalance", "[\"" ADDRESS "\"]"), RESULT("\"0x7\""));
 }
 
+#define EMPTY_CODE "\"0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470\""
+#define EMPTY_TRIE "\"0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421\""
+#define ZERO_HASH  "\"0x" ZEROS_58 "000000\""
+#define PROOF_OF(balance, nonce, code, storage)                                       \
+	"{\"address\":\"" ADDRESS "\",\"balance\":\"" balance "\",\"codeHash\":" code \
+	",\"nonce\":\"" nonce "\",\"storageHash\":" storage ",\"storageProof\":[]}"
+#define ACCOUNT_OF(balance, nonce, code, storage)                                      \
+	RESULT("{\"balance\":\"" balance "\",\"codeHash\":" code ",\"nonce\":\"" nonce \
+	       "\",\"storageRoot\":" storage "}")
+
+/* As nodes say it (go-ethereum, Nethermind, reth). */
+static void an_account_that_does_not_exist(void **state)
+{
+	static const struct {
+		const char *proof, *account;
+	} rows[] = {
+		{PROOF_OF("0x0", "0x0", EMPTY_CODE, EMPTY_TRIE), RESULT("null")},
+		{PROOF_OF("0x0", "0x0", ZERO_HASH, ZERO_HASH), RESULT("null")},
+		{PROOF_OF("0x0", "0x1", EMPTY_CODE, EMPTY_TRIE),
+		 ACCOUNT_OF("0x0", "0x1", EMPTY_CODE, EMPTY_TRIE)},
+		{PROOF_OF("0x1", "0x0", EMPTY_CODE, EMPTY_TRIE),
+		 ACCOUNT_OF("0x1", "0x0", EMPTY_CODE, EMPTY_TRIE)},
+		{PROOF_OF("0x0", "0x0", CODE_HASH, EMPTY_TRIE),
+		 ACCOUNT_OF("0x0", "0x0", CODE_HASH, EMPTY_TRIE)},
+		{PROOF_OF("0x0", "0x0", EMPTY_CODE, STORAGE_ROOT),
+		 ACCOUNT_OF("0x0", "0x0", EMPTY_CODE, STORAGE_ROOT)},
+	};
+	const char *body = CALL("eth_getAccount", "[\"" ADDRESS "\",\"latest\"]");
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		node.proof = rows[i].proof;
+		lack("eth_getAccount");
+		ASKS(2, body, rows[i].account);
+		/* From its facts, or the proof. */
+		NONE(body, rows[i].account);
+		teardown(state);
+		setup(state);
+	}
+}
+
 static void an_account_that_nobody_can_tell(void **state)
 {
 	(void)state;
@@ -571,6 +614,7 @@ int main(void)
 		T(receipts_of_a_development_node),
 		T(an_account_of_its_facts),
 		T(an_account_of_its_proof),
+		T(an_account_that_does_not_exist),
 		T(an_account_that_nobody_can_tell),
 		T(a_client_may_go_at_each_step),
 		T(each_step_may_find_the_port_full),
