@@ -114,6 +114,27 @@ async function castCommands(upstream) {
 	);
 }
 
+export async function askViem(upstream, where, way, name) {
+	const client = viem.viemClient(where, upstream, way);
+	// viem's multicall does not take a block hash
+	const called = name.blockHash ? { blockNumber: BigInt(upstream.final) } : name;
+	return {
+		...(await answers(viem.viemStateQuestions(client, upstream, name))),
+		...(await answers(viem.viemCallQuestions(client, upstream, called))),
+		...(await answers(viem.viemChainQuestions(client, upstream))),
+	};
+}
+
+export async function askEthers(keep, upstream, where, way, block) {
+	const provider = ethers.ethersProvider(where, way);
+	keep({ stop: () => provider.destroy() });
+	return {
+		...(await answers(ethers.ethersStateQuestions(provider, upstream, block))),
+		...(await answers(ethers.ethersCallQuestions(provider, upstream, block))),
+		...(await answers(ethers.ethersChainQuestions(provider, upstream))),
+	};
+}
+
 // viem's and ethers' ways to send, and each way to name the pinned block.
 async function libraries(upstream) {
 	const { final, finalHash, url } = upstream;
@@ -130,52 +151,29 @@ async function libraries(upstream) {
 		"viem, batched by 20": { batch: { batchSize: 20 } },
 		"viem with multicall": { calls: true },
 	};
-	const askViem = async (where, way, name) => {
-		const client = viem.viemClient(where, upstream, way);
-		return {
-			...(await answers(viem.viemStateQuestions(client, upstream, name))),
-			// viem's multicall does not take a block hash
-			...(await answers(
-				viem.viemCallQuestions(
-					client,
-					upstream,
-					name.blockHash ? { blockNumber } : name,
-				),
-			)),
-			...(await answers(viem.viemChainQuestions(client, upstream))),
-		};
-	};
 	for (const [title, way] of Object.entries(viemWays))
 		await check(
 			`${title}, by number, hash and tag, answers as on the upstream`,
 			async (keep) => {
-				const direct = await askViem(url, way, { blockNumber });
+				const direct = await askViem(upstream, url, way, { blockNumber });
 				allGood(direct, ["revert"]);
 				const forkcache = keep(
 					await startForkcache({ upstream: url, block: final }),
 				);
 				for (const name of viemNames)
 					same(
-						await askViem(forkcache.url, way, name),
+						await askViem(
+							upstream,
+							forkcache.url,
+							way,
+							name,
+						),
 						direct,
 						`${title}, ${Object.keys(name)}`,
 					);
 			},
 		);
 
-	const askEthers = async (keep, where, way, block) => {
-		const provider = ethers.ethersProvider(where, way);
-		keep({ stop: () => provider.destroy() });
-		return {
-			...(await answers(
-				ethers.ethersStateQuestions(provider, upstream, block),
-			)),
-			...(await answers(
-				ethers.ethersCallQuestions(provider, upstream, block),
-			)),
-			...(await answers(ethers.ethersChainQuestions(provider, upstream))),
-		};
-	};
 	for (const [title, way] of Object.entries({
 		"ethers, batched": {},
 		"ethers, one by one": { batchMaxCount: 1 },
@@ -183,7 +181,13 @@ async function libraries(upstream) {
 		await check(
 			`${title}, by number, hash and tag, answers as on the upstream`,
 			async (keep) => {
-				const direct = await askEthers(keep, url, way, final);
+				const direct = await askEthers(
+					keep,
+					upstream,
+					url,
+					way,
+					final,
+				);
 				allGood(direct, ["revert"]);
 				const forkcache = keep(
 					await startForkcache({ upstream: url, block: final }),
@@ -192,6 +196,7 @@ async function libraries(upstream) {
 					same(
 						await askEthers(
 							keep,
+							upstream,
 							forkcache.url,
 							way,
 							block,

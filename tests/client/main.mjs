@@ -3,6 +3,7 @@
 // on the upstream itself. Run by run.sh; ONLY=pattern runs the cases whose names match.
 import { answersChecks } from "./answers.mjs";
 import { developmentChecks } from "./development.mjs";
+import { followingChecks } from "./following.mjs";
 import { sessionChecks } from "./session.mjs";
 import { sharingChecks } from "./sharing.mjs";
 import { summary } from "./lib/runner.mjs";
@@ -15,6 +16,7 @@ await developmentChecks(upstream);
 await sessionChecks(upstream);
 await sharingChecks(upstream);
 await warmChecks(upstream);
+await followingChecks(upstream);
 await upstream.stop();
 // Libraries keep idle connections: nothing is waited for.
 process.exit(summary() ? 0 : 1);
