@@ -155,7 +155,9 @@ async function libraries(upstream) {
 		await check(
 			`${title}, by number, hash and tag, answers as on the upstream`,
 			async (keep) => {
-				const direct = await askViem(upstream, url, way, { blockNumber });
+				const direct = await askViem(upstream, url, way, {
+					blockNumber,
+				});
 				allGood(direct, ["revert"]);
 				const forkcache = keep(
 					await startForkcache({ upstream: url, block: final }),
@@ -181,13 +183,7 @@ async function libraries(upstream) {
 		await check(
 			`${title}, by number, hash and tag, answers as on the upstream`,
 			async (keep) => {
-				const direct = await askEthers(
-					keep,
-					upstream,
-					url,
-					way,
-					final,
-				);
+				const direct = await askEthers(keep, upstream, url, way, final);
 				allGood(direct, ["revert"]);
 				const forkcache = keep(
 					await startForkcache({ upstream: url, block: final }),

@@ -18,20 +18,25 @@ function headQuestions(client, provider) {
 	const [who] = strangers;
 	return {
 		number: () => client.getBlockNumber({ cacheTime: 0 }),
-		latest: () => client.getBlock({ blockTag: "latest", includeTransactions: true }),
+		latest: () =>
+			client.getBlock({ blockTag: "latest", includeTransactions: true }),
 		safe: () => client.getBlock({ blockTag: "safe" }),
 		finalized: () => client.getBlock({ blockTag: "finalized" }),
 		"latest receipts": async () => {
 			const { transactions } = await client.getBlock();
 			return Promise.all(
-				transactions.map((hash) => client.getTransactionReceipt({ hash })),
+				transactions.map((hash) =>
+					client.getTransactionReceipt({ hash }),
+				),
 			);
 		},
-		"fee history": () => client.getFeeHistory({ blockCount: 5, rewardPercentiles: [50] }),
+		"fee history": () =>
+			client.getFeeHistory({ blockCount: 5, rewardPercentiles: [50] }),
 		"gas price": () => client.getGasPrice(),
 		fees: () => client.estimateFeesPerGas(),
 		balance: () => client.getBalance({ address: who }),
-		"pending nonce": () => client.getTransactionCount({ address: who, blockTag: "pending" }),
+		"pending nonce": () =>
+			client.getTransactionCount({ address: who, blockTag: "pending" }),
 		"ethers' number": () => provider.getBlockNumber(),
 		"ethers' balance": () => provider.getBalance(who),
 		"ethers' fees": async () => JSON.stringify(await provider.getFeeData()),
@@ -65,7 +70,9 @@ async function forkNodes(upstream) {
 
 async function libraries(upstream) {
 	const { final, finalHash, head } = upstream;
-	const { hash: headHash } = await upstream.reader.getBlock({ blockNumber: BigInt(head) });
+	const { hash: headHash } = await upstream.reader.getBlock({
+		blockNumber: BigInt(head),
+	});
 	const viemNames = [
 		{ blockTag: "latest" },
 		{ blockTag: "safe" },
@@ -112,27 +119,44 @@ async function movingHead(upstream) {
 	const mine = async () => {
 		const [from] = await upstream.request("eth_accounts");
 		const value = "0x7";
-		await upstream.request("eth_sendTransaction", { from, to: strangers[0], value });
+		await upstream.request("eth_sendTransaction", {
+			from,
+			to: strangers[0],
+			value,
+		});
 		await upstream.request("anvil_mine", "0x3");
 	};
 
-	await check("an untrusted upstream's head is seen with the next request", async (keep) => {
-		const { url } = keep(await follow(upstream, false));
-		for (let round = 0; round < 5; round++) {
-			const direct = await askHead(keep, upstream, upstream.url);
-			allGood(direct);
-			same(await askHead(keep, upstream, url), direct, `round ${round}`);
-			await mine();
-		}
-	});
+	await check(
+		"an untrusted upstream's head is seen with the next request",
+		async (keep) => {
+			const { url } = keep(await follow(upstream, false));
+			for (let round = 0; round < 5; round++) {
+				const direct = await askHead(keep, upstream, upstream.url);
+				allGood(direct);
+				same(
+					await askHead(keep, upstream, url),
+					direct,
+					`round ${round}`,
+				);
+				await mine();
+			}
+		},
+	);
 
 	await check("a trusted upstream's head is seen soon, and whole", async (keep) => {
 		const { url } = keep(await follow(upstream));
 		const client = viemClient(url, upstream);
 		// What is safe and final may be a minute old.
 		const ask = async (where) => {
-			const { safe, finalized, ...soon } = await askHead(keep, upstream, where);
-			assert.ok(finalized.number <= safe.number && safe.number <= soon.number);
+			const { safe, finalized, ...soon } = await askHead(
+				keep,
+				upstream,
+				where,
+			);
+			assert.ok(
+				finalized.number <= safe.number && safe.number <= soon.number,
+			);
 			return soon;
 		};
 		for (let round = 0; round < 3; round++) {
@@ -140,7 +164,10 @@ async function movingHead(upstream) {
 			const direct = await ask(upstream.url);
 			const seen = async () => {
 				const number = await client.getBlockNumber({ cacheTime: 0 });
-				assert.ok(number <= direct.number, "no block that is not there");
+				assert.ok(
+					number <= direct.number,
+					"no block that is not there",
+				);
 				return number === direct.number;
 			};
 			while (!(await seen()));
