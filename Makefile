@@ -200,13 +200,17 @@ check-client: $(PROGRAMS) ## real anvil, Hardhat, viem and ethers in front of fo
 
 .PHONY: check-asan
 check-asan: ## unit, corpus, fuzz corpus, torture and script tests under the address and undefined sanitizers
-	$(Q)$(MAKE) --no-print-directory VARIANT=asan check-unit check-corpus check-fuzz-corpus \
-		check-torture check-script
+	$(Q)$(MAKE) --no-print-directory VARIANT=asan check-unit
+	$(Q)$(MAKE) --no-print-directory VARIANT=asan check-corpus
+	$(Q)$(MAKE) --no-print-directory VARIANT=asan check-fuzz-corpus
+	$(Q)$(MAKE) --no-print-directory VARIANT=asan check-torture
+	$(Q)$(MAKE) --no-print-directory VARIANT=asan check-script
 
 # Two workers: threads that share a cache.
 .PHONY: check-tsan
 check-tsan: ## unit and script tests under the thread sanitizer
-	$(Q)FORKCACHE_WORKERS=2 $(MAKE) --no-print-directory VARIANT=tsan check-unit check-script
+	$(Q)FORKCACHE_WORKERS=2 $(MAKE) --no-print-directory VARIANT=tsan check-unit
+	$(Q)FORKCACHE_WORKERS=2 $(MAKE) --no-print-directory VARIANT=tsan check-script
 
 .PHONY: check-fuzz-corpus
 check-fuzz-corpus: $(REPLAY) ## what fuzzers have found and begin with, once (tests/fuzz/corpus/)

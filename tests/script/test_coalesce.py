@@ -142,12 +142,14 @@ class Cold(Coalescing):
 
 
 class Joining(Coalescing):
+    LATENCY_MS = 50  # enough: what is in flight is held back
+
     def check_asked_once(self):
         counters = self.node.counters()
         self.assertEqual((counters["items"], counters["max_key_count"]), (1, 1))
 
     def test_the_same_slot_for_everybody(self):
-        self.start()
+        self.start(latency_ms=self.LATENCY_MS)
         replies, _ = all_at_once(self.proxy, [request(*self.read(7), id=i) for i in range(200)])
         self.assertEqual(
             [reply.json for reply in replies],
@@ -156,7 +158,7 @@ class Joining(Coalescing):
         self.check_asked_once()
 
     def test_who_comes_while_it_is_in_flight_joins(self):
-        self.start()
+        self.start(latency_ms=self.LATENCY_MS)
         self.node.hold()
         first = self.proxy.start(*self.read(7))
         self.node.wait(held=1)
@@ -167,7 +169,7 @@ class Joining(Coalescing):
         self.check_asked_once()
 
     def test_one_who_leaves_does_not_take_it_from_the_others(self):
-        self.start()
+        self.start(latency_ms=self.LATENCY_MS)
         self.node.hold()
         with self.proxy.socket() as leaver:
             leaver.sendall(http_post(request(*self.read(7))))
