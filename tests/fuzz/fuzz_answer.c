@@ -390,13 +390,15 @@ static void check_class(struct span text, int64_t code)
 
 	for (size_t i = 0; i < upper.len; i++)
 		bytes[i] = (char)toupper((unsigned char)bytes[i]);
-	for (int is_state = 0; is_state <= 1; is_state++) {
-		const enum verdict verdict = classify_error(code, text, is_state);
-		REQUIRE(verdict == classify_error(code, upper, is_state));
+	for (unsigned i = 0; i <= SUBJECT_COMPUTED; i++) {
+		const enum subject subject = (enum subject)i;
+		const enum verdict verdict = classify_error(code, text, subject);
+		REQUIRE(verdict == classify_error(code, upper, subject));
 		REQUIRE(verdict > VERDICT_OK && verdict < VERDICTS && classify_name(verdict));
 		/* Of state no error is an answer. */
-		REQUIRE(!is_state || verdict != VERDICT_ERROR);
+		REQUIRE(subject != SUBJECT_STATE || verdict != VERDICT_ERROR);
 	}
+	REQUIRE(classify_no_method(code, text) == classify_no_method(code, upper));
 	REQUIRE(classify_batch_too_big(code, text) == classify_batch_too_big(code, upper));
 	exact_free(upper);
 }

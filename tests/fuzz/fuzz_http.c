@@ -6,12 +6,15 @@
  *    problem ends them; every request begins where the last one ended;
  *  - each is read as http-parser reads it, or is refused by a rule in which we are stricter
  *    (tests/http_oracle.h);
+ *  - a head that is remembered from an earlier request (rpc/http_memo.h) is what reading it
+ *    makes of it, and one that is kept is found, unless it has Authorization;
  *  - a decoder of bodies writes no more than it has consumed, and not behind it, and what it
  *    announces is what it delivers.
  */
 #include "../http_oracle.h"
 #include "../json_oracle.h"
 #include "base/buf.h"
+#include "rpc/http_memo.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -19,6 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct connection {
 	struct http_head head;
 	struct http_chunked chunked;
+	struct http_memo memo;
 	bool in_body, ended;
 	size_t start;		 /* of the present request */
 	size_t raw_at, body_len; /* of a chunked body: read to here, decoded so many */
@@ -80,10 +84,53 @@ static bool read_plain(struct connection *c, char *bytes, size_t visible)
 	return true;
 }
 
+/* Bytes at the end of an allocation: reading behind them is seen. */
+static bool recall(const struct http_memo *memo, struct span bytes, struct http_head *head)
+{
+	const struct span copy = exact_copy(bytes);
+	const bool found = http_memo_find(memo, copy.ptr, copy.len, head);
+
+	exact_free(copy);
+	return found;
+}
+
+static void compare_head(const struct http_head *known, struct span bytes)
+{
+	struct http_head read;
+
+	http_head_init(&read);
+	REQUIRE(http_head_parse(&read, bytes.ptr, bytes.len) == HTTP_DONE);
+	REQUIRE(memcmp(known, &read, sizeof read) == 0);
+	REQUIRE(read.authorization.at == 0);
+}
+
+/* As a server does it: known heads are looked for before anything is read, each that is read
+ * is kept. */
+static enum http_progress read_or_recall(struct connection *c, struct span bytes)
+{
+	struct http_head known;
+
+	if (c->head.scanned == 0 && recall(&c->memo, bytes, &known)) {
+		compare_head(&known, bytes);
+		c->head = known;
+		return HTTP_DONE;
+	}
+	const enum http_progress progress = http_head_parse(&c->head, bytes.ptr, bytes.len);
+	if (progress == HTTP_DONE) {
+		http_memo_keep(&c->memo, &c->head, bytes.ptr);
+		const bool found = recall(&c->memo, bytes, &known);
+		REQUIRE(found == (c->head.has_length && c->head.authorization.at == 0 &&
+				  c->head.length <= HTTP_MEMO_BYTES));
+		if (found)
+			compare_head(&known, bytes);
+	}
+	return progress;
+}
+
 static bool read_head(struct connection *c, char *bytes, size_t visible)
 {
 	const enum http_progress progress =
-		http_head_parse(&c->head, bytes + c->start, visible - c->start);
+		read_or_recall(c, (struct span){bytes + c->start, visible - c->start});
 
 	if (progress == HTTP_BAD)
 		end(c, c->head.problem);
