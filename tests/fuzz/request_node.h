@@ -150,7 +150,7 @@ static inline void node_start(enum node_mood mood, fake_fork_answer_fn *answer)
 /* The pinned block counts as final, as its transactions then do. */
 static inline void node_pin_final(bool final)
 {
-	rig.chain.pin.final = final;
+	rig.chain.pinned.block.final = final;
 }
 
 static inline void node_stop(void)
