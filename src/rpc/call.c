@@ -194,8 +194,23 @@ bool call_is_above(const struct call *call, uint64_t number)
 	return !call_follows(call) && number > call_chain(call)->pinned.block.at.number;
 }
 
+/* go-ethereum's words. */
+static enum lookup no_such_block(struct call *call)
+{
+	const struct block_param *param = &call->params.block;
+	char hex[64];
+
+	if (param->kind == BLOCK_NUMBER)
+		return call_error(call, RPC_SERVER_ERROR, "block #%llu not found",
+				  (unsigned long long)param->number);
+	eth_hex(param->hash.bytes, 32, hex);
+	return call_error(call, RPC_SERVER_ERROR, "block 0x%.64s not found", hex);
+}
+
 enum lookup call_above_head(struct call *call)
 {
+	if (call->method->flags & UNKNOWN_FAILS)
+		return no_such_block(call);
 	switch (call->method->class) {
 	case METHOD_BLOCK:
 	case METHOD_TX:

@@ -5,6 +5,8 @@
 __extension__ typedef unsigned __int128 u128;
 
 #define GWEI		       1000000000ULL
+#define ELASTICITY	       2       /* EIP-1559: ELASTICITY_MULTIPLIER */
+#define BASE_FEE_CHANGE	       8       /* BASE_FEE_MAX_CHANGE_DENOMINATOR */
 #define UPDATE_FRACTION_CANCUN 3338477 /* EIP-4844 */
 #define UPDATE_FRACTION_PRAGUE 5007716 /* EIP-7691 */
 
@@ -98,6 +100,25 @@ struct eth_u256 head_gas_price(const struct head *head)
 		carry >>= 8;
 	}
 	return price;
+}
+
+struct eth_u256 head_next_base_fee(const struct head *head)
+{
+	const uint64_t target = head->header.gas_limit / ELASTICITY;
+	const uint64_t used = head->header.gas_used;
+	struct eth_u256 next = head->header.base_fee;
+	uint64_t fee;
+
+	if (target == 0 || used == target || !eth_u256_to_u64(&next, &fee))
+		return next;
+	const uint64_t off = used > target ? used - target : target - used;
+	u128 change = (u128)fee * off / target / BASE_FEE_CHANGE;
+	if (used > target && change == 0)
+		change = 1;
+	u128 sum = used > target ? fee + change : fee - change;
+	be64_put(next.bytes + 16, (uint64_t)(sum >> 64));
+	be64_put(next.bytes + 24, (uint64_t)sum);
+	return next;
 }
 
 /* EIP-4844's fake_exponential with a factor of 1: e to the (numerator / denominator), cut off.

@@ -55,6 +55,11 @@ enum err block_header_parse(struct span json, struct block_header *out, bool *is
 
 /* wei. baseFeePerGas + 1 gwei; 1 gwei where there is no base fee. */
 struct eth_u256 head_gas_price(const struct head *head);
+/* wei: the base fee of the block after the head, by EIP-1559's formula over the head's gasUsed,
+ * gasLimit and baseFeePerGas, with mainnet's parameters: chains that have others (OP Stack's
+ * denominators, for one) have another. A head without a base fee: 0; one of 2^64 and more: as
+ * it is. */
+struct eth_u256 head_next_base_fee(const struct head *head);
 /* wei per blob gas at the head: EIP-4844's fake_exponential over excessBlobGas, with
  * the update fraction of Cancun (EIP-4844), Prague (EIP-7691) or, of the public chains, the
  * later forks of blob parameters (EIP-7892). 1 where there is none;

@@ -81,7 +81,8 @@ enum lookup begin_base_fee(struct call *call)
 {
 	if (call_follows(call))
 		return begin_slow(call);
-	return quantity(call, &call_head(call)->header.base_fee);
+	const struct eth_u256 fee = head_next_base_fee(call_head(call));
+	return quantity(call, &fee);
 }
 
 enum lookup begin_blob_base_fee(struct call *call)

@@ -95,8 +95,9 @@ enum keep_kind {
 };
 
 enum method_flags {
-	NULL_OK = 1,   /* null is an answer, not a fault of the upstream */
-	BY_CLIENT = 2, /* the answer depends on the kind of client: it is in the key */
+	NULL_OK = 1,	   /* null is an answer, not a fault of the upstream */
+	UNKNOWN_FAILS = 4, /* a block that is not there is an error, not null */
+	BY_CLIENT = 2,	   /* the answer depends on the kind of client: it is in the key */
 };
 
 /*

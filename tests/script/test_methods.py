@@ -146,9 +146,12 @@ class ForwardedTest(ForkcacheTest):
     def test_slow_facts_of_a_pinned_block(self):
         node = self.mock()
         proxy = self.serve(node, block=PINNED)
+        block, following = [node.rpc("eth_getBlockByNumber", hex(number), False)
+                            for number in (PINNED, PINNED + 1)]
         node.control(reset_counters=True)
-        base = int(proxy.rpc("eth_baseFee"), 16)
-        self.assertEqual(int(proxy.rpc("eth_gasPrice"), 16), base + 10**9)
+        self.assertEqual(proxy.rpc("eth_baseFee"), following["baseFeePerGas"])
+        self.assertEqual(int(proxy.rpc("eth_gasPrice"), 16),
+                         int(block["baseFeePerGas"], 16) + 10**9)
         self.assertIs(proxy.rpc("eth_syncing"), False)
         self.assertEqual(node.counters()["items"], 0)
 

@@ -117,6 +117,45 @@ static void the_gas_price_is_the_base_fee_and_a_tip(void **state)
 	assert_int_equal(be64_get(price.bytes + 24), 0x3b9ac9ff);
 }
 
+static void the_next_base_fee_is_eip_1559s(void **state)
+{
+	static const struct {
+		uint64_t fee, limit, used, next;
+	} rows[] = {
+		/* mainnet's blocks 12965000 and 12965001, the first of London */
+		{1000000000, 30029122, 30025257, 1124967822},
+		{1000, 20, 10, 1000}, /* the target */
+		{1000, 20, 20, 1125},
+		{1000, 20, 0, 875},
+		{1, 20, 20, 2}, /* it grows by one at least */
+		{7, 20, 0, 7},	/* and does not shrink so */
+		{0, 20, 20, 1},
+		{1000, 0, 0, 1000},
+		{1000, 1, 1, 1000}, /* no target */
+	};
+	struct head head = {.header.has = HEADER_BASE_FEE};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		head.header.base_fee = eth_u256_from_u64(rows[i].fee);
+		head.header.gas_limit = rows[i].limit;
+		head.header.gas_used = rows[i].used;
+		struct eth_u256 next = head_next_base_fee(&head);
+		assert_int_equal(be64_get(next.bytes + 16), 0);
+		assert_int_equal(be64_get(next.bytes + 24), rows[i].next);
+	}
+	/* An eighth more than 64 bits hold. */
+	head.header.base_fee = eth_u256_from_u64(UINT64_MAX);
+	head.header.gas_limit = 16;
+	head.header.gas_used = 16;
+	struct eth_u256 next = head_next_base_fee(&head);
+	assert_int_equal(be64_get(next.bytes + 16), 1);
+	assert_int_equal(be64_get(next.bytes + 24), UINT64_MAX / 8 - 1);
+	head.header.base_fee.bytes[0] = 1;
+	next = head_next_base_fee(&head);
+	assert_memory_equal(&next, &head.header.base_fee, sizeof next);
+}
+
 /* EIP-4844's fake_exponential on integers of any size, and where its result passes one, two
  * and 64 bits. The first rows are go-ethereum's (TestCalcBlobFee). */
 static void the_blob_fee_is_that_of_the_eip(void **state)
@@ -203,6 +242,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_header_is_read),
 		cmocka_unit_test(what_every_chain_has_must_be_there),
+		cmocka_unit_test(the_next_base_fee_is_eip_1559s),
 		cmocka_unit_test(the_gas_price_is_the_base_fee_and_a_tip),
 		cmocka_unit_test(the_blob_fee_is_that_of_the_eip),
 		cmocka_unit_test(the_blob_fee_knows_the_forks_of_its_chain),

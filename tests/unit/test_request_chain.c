@@ -80,7 +80,8 @@ static void every_class_ends_at_the_pinned_block(void **state)
 		 RESULT("null")},
 		{CALL("eth_getBlockReceipts", "[\"0x3e9\"]"), RESULT("null")},
 		{CALL("debug_getRawHeader", "[\"0x3e9\"]"), RESULT("null")},
-		{CALL("debug_traceBlockByNumber", "[\"0x3e9\"]"), RESULT("null")},
+		{CALL("debug_traceBlockByNumber", "[\"0x3e9\"]"),
+		 ERROR(-32000, "block #1001 not found")},
 		{CALL("trace_block", "[\"0x3e9\"]"), RESULT("null")},
 		{CALL("eth_getLogs", "[{\"fromBlock\":\"0x3e9\"}]"),
 		 ERROR(-32000, "block range extends beyond current head block")},
@@ -107,6 +108,9 @@ static void every_class_ends_at_the_pinned_block(void **state)
 	assert_int_equal(
 		expect(CALL("eth_getBlockByHash", "[" H("00dead") ",false]"), RESULT("null")),
 		1);
+	assert_int_equal(expect(CALL("debug_traceBlockByHash", "[" H("00dead") "]"),
+				ERROR(-32000, "block 0x" ZEROS_58 "00dead not found")),
+			 1);
 }
 
 /* ---- which block ---- */
