@@ -21,6 +21,8 @@ static struct {
 	unsigned asked, queued, refuse, refuse_after;
 } fake = {.tail = &fake.head};
 
+bool fake_fork_at_work;
+
 void fake_fork_set(fake_fork_answer_fn *answer, fork_check_fn *check, fork_answer_fn *on_answer,
 		   void *cookie)
 {
@@ -106,12 +108,14 @@ enum lookup fork_ask(struct fork_port *port, const struct fork_question *questio
 		*err = ERR_LIMIT;
 		return FAILED;
 	}
+	fake_fork_at_work = true;
 	struct fork_op *op = calloc(1, sizeof *op);
 	REQUIRE(op != NULL);
 	op->question = *question;
 	op->question.method = copy(question->method);
 	op->question.params = copy(question->params);
 	op->question.tag = copy(question->tag);
+	fake_fork_at_work = false;
 	op->done = done;
 	op->cookie = cookie;
 	*fake.tail = op;
@@ -148,7 +152,9 @@ bool fake_fork_deliver_one(void)
 	fake.head = op->next;
 	if (fake.head == NULL)
 		fake.tail = &fake.head;
+	fake_fork_at_work = true;
 	fake.answer(&op->question, &answer);
+	fake_fork_at_work = false;
 	struct blob *mine = answer.blob;
 	if (answer.err == OK && op->question.kind == FORK_CALL && fake.check != NULL) {
 		answer.err = fake.check(&op->question, blob_span(answer.blob), &detail);

@@ -14,6 +14,8 @@
 typedef void fake_fork_answer_fn(const struct fork_question *question,
 				 struct fork_answer *answer);
 
+/* It runs, or the test's answer does: tests that let allocations fail spare it. */
+extern bool fake_fork_at_work;
 void fake_fork_set(fake_fork_answer_fn *answer, fork_check_fn *check, fork_answer_fn *on_answer,
 		   void *cookie);
 /* Returns how many questions were answered. */

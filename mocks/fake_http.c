@@ -12,6 +12,8 @@ struct http_exchange {
 
 #define WARM_BYTES 65536
 
+bool fake_http_at_work;
+
 static size_t reply_limit = 64u << 20;
 
 void fake_http_limit(size_t reply_bytes)
@@ -21,6 +23,7 @@ void fake_http_limit(size_t reply_bytes)
 
 struct http_exchange *fake_http_post(http_request_fn *handler, void *cookie, const char *body)
 {
+	fake_http_at_work = true;
 	struct http_exchange *exchange = calloc(1, sizeof *exchange);
 	size_t n = strlen(body);
 	char *exact = malloc(n + (n == 0)); /* no terminator: reading past it is seen */
@@ -32,6 +35,7 @@ struct http_exchange *fake_http_post(http_request_fn *handler, void *cookie, con
 	/* As the server's: a buffer that has been used before. */
 	REQUIRE(buf_reserve(&exchange->reply, WARM_BYTES < reply_limit ? WARM_BYTES : 1) !=
 		NULL);
+	fake_http_at_work = false;
 	handler(cookie, exchange);
 	return exchange;
 }

@@ -7,6 +7,8 @@
  */
 #include "rpc/server.h"
 
+/* It makes an exchange: tests that let allocations fail spare it. */
+extern bool fake_http_at_work;
 struct http_exchange *fake_http_post(http_request_fn *handler, void *cookie, const char *body);
 /* The largest reply of the exchanges to come; 64 MiB at first. */
 void fake_http_limit(size_t reply_bytes);

@@ -2,70 +2,13 @@
 /*
  * The Nth allocation of the fork engine fails, for every N: nothing aborts or leaks, every
  * question ends, right or with an error, inside its deadline, and the next one is answered.
- * The linker sends the allocations of our own objects here (--wrap).
  */
 #include "../unit/fork_rig.h"
+#include "alloc.h"
 
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *old, size_t n);
-void __real_free(void *old);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *old, size_t n);
-void __wrap_free(void *old);
-
-static unsigned long countdown; /* 1: the next one fails; 0: none does */
-static long live;
-
-static bool refused(void)
+static bool is_spared(void)
 {
-	return countdown > 0 && !fake_client_in_script && --countdown == 0;
-}
-
-static void *counted(void *got)
-{
-	live += got != NULL;
-	return got;
-}
-
-void *__wrap_malloc(size_t n)
-{
-	return refused() ? NULL : counted(__real_malloc(n));
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return refused() ? NULL : counted(__real_calloc(n, size));
-}
-
-void *__wrap_realloc(void *old, size_t n)
-{
-	if (refused())
-		return NULL;
-	void *got = __real_realloc(old, n);
-	live += got && !old;
-	return got;
-}
-
-void __wrap_free(void *old)
-{
-	live -= old != NULL;
-	__real_free(old);
-}
-
-/* Lets the nth allocation from here on fail. */
-static void fail_at(unsigned long n)
-{
-	countdown = n;
-}
-
-/* True: it has. */
-static bool has_failed(void)
-{
-	const bool failed = countdown == 0;
-	countdown = 0;
-	return failed;
+	return fake_client_in_script;
 }
 
 static void test_start(void **state)

@@ -19,6 +19,7 @@ static struct {
 	unsigned reorgs; /* so many questions about state are each followed by another branch */
 	unsigned lacks;	 /* so many are not answered */
 	uint64_t alias;	 /* a number that the head says it has, instead of its own */
+	bool composed; /* blocks have two transactions, and eth_getBlockReceipts is not there */
 	const char *receipt; /* the block that has the transaction, in hex */
 	char asked[512];     /* what was asked, in short */
 } node;
@@ -32,19 +33,35 @@ static inline struct eth_bytes32 node_hash(uint64_t number)
 	return hash;
 }
 
+/* Of a block: its hash, but for the last byte. */
+static inline struct eth_bytes32 node_tx(uint64_t number, unsigned index)
+{
+	struct eth_bytes32 hash = node_hash(number);
+
+	hash.bytes[31] = (unsigned char)(index + 1);
+	return hash;
+}
+
 /* said: the number that it says it has. */
 static inline struct blob *node_block(uint64_t number, uint64_t said)
 {
 	struct eth_bytes32 hash = node_hash(number), parent = node_hash(number - 1);
-	char hex[64], parent_hex[64];
+	char hex[64], parent_hex[64], txs[256] = "";
 
 	eth_hex(hash.bytes, 32, hex);
 	eth_hex(parent.bytes, 32, parent_hex);
+	for (unsigned i = 0; i < (node.composed ? 2u : 0u); i++) {
+		struct eth_bytes32 tx = node_tx(number, i);
+		char tx_hex[64];
+		eth_hex(tx.bytes, 32, tx_hex);
+		snprintf(txs + strlen(txs), sizeof txs - strlen(txs), "%s\"0x%.64s\"",
+			 i > 0 ? "," : "", tx_hex);
+	}
 	return json_blob(
 		"{\"number\":\"0x%llx\",\"hash\":\"0x%.64s\",\"parentHash\":\"0x%.64s\","
 		"\"stateRoot\":\"0x%064x\",\"timestamp\":\"0x1\",\"gasLimit\":\"0x1\","
-		"\"transactions\":[]}",
-		(unsigned long long)said, hex, parent_hex, 2);
+		"\"transactions\":[%s]}",
+		(unsigned long long)said, hex, parent_hex, 2, txs);
 }
 
 static inline void note(const char *what)
@@ -131,12 +148,47 @@ static inline void answer_receipt(const struct fork_question *q, struct fork_ans
 			    (int)q->params.len - 2, q->params.ptr + 1, node.receipt, hex);
 }
 
+/* By hash: null unless it is on the branch of now. */
+static inline void answer_composed(const struct fork_question *q, struct fork_answer *a)
+{
+	struct eth_bytes32 asked, block;
+	char hex[64];
+
+	assert_ok(eth_data_parse((struct span){q->params.ptr + 2, 66}, asked.bytes, 32));
+	const unsigned long long number = be64_get(asked.bytes);
+	const unsigned index = asked.bytes[31];
+	if (index > 0 && node.reorgs > 0) {
+		node.reorgs--;
+		node.branch++;
+	}
+	asked.bytes[31] = 0;
+	block = node_hash(number);
+	const bool is_there = number <= node.head && eth_bytes32_equal(&asked, &block);
+	eth_hex(block.bytes, 32, hex);
+	if (!is_there && !q->null_allowed)
+		lacking(a);
+	else if (!is_there)
+		a->blob = json_blob("null");
+	else if (index == 0)
+		a->blob = node_block(number, number);
+	else
+		a->blob = json_blob("{\"transactionHash\":%.*s,\"blockNumber\":\"0x%llx\","
+				    "\"blockHash\":\"0x%.64s\",\"transactionIndex\":\"0x%x\"}",
+				    (int)q->params.len - 2, q->params.ptr + 1, number, hex,
+				    index - 1);
+}
+
 static inline void following_node(const struct fork_question *q, struct fork_answer *a)
 {
 	if (q->kind == FORK_BALANCE || q->kind == FORK_SLOT) {
 		answer_state(q, a);
 	} else if (span_is(q->method, "eth_getBlockByNumber")) {
 		answer_block(q, a);
+	} else if (node.composed && span_is(q->method, "eth_getBlockReceipts")) {
+		a->err = ERR_UNSUPPORTED;
+		a->blob = json_blob("{\"code\":-32601,\"message\":\"not here\"}");
+	} else if (node.composed) {
+		answer_composed(q, a);
 	} else if (span_is(q->method, "eth_getTransactionReceipt")) {
 		answer_receipt(q, a);
 	} else if (span_is(q->method, "eth_getLogs")) {
@@ -196,6 +248,32 @@ static inline void follow(const char *body, const char *reply, const char *asked
 	assert_string_equal(node.asked, asked);
 	fake_http_free(&x);
 	stack_turn_end(rig.view);
+}
+
+/* ---- bodies that are disturbed at every point ---- */
+
+#define RECEIPTS(block) CALL("eth_getBlockReceipts", "[" block "]")
+
+static const struct {
+	const char *body;
+	bool composed, reorganised;
+} scenes[] = {
+	{"[" LATEST "," BLOCK_NUMBER "," BALANCE("\"safe\"") "," BALANCE("\"0x3de\"") "," LATEST
+										      "]",
+	 false, false},
+	{"[" LATEST "," BLOCK_NUMBER "," BALANCE("\"0x3de\"") "," BALANCE("\"0x64\"") "]",
+	 false, true},
+	{"[" RECEIPTS("\"latest\"") "," RECEIPTS("\"0x3de\"") "," RECEIPTS("\"latest\"") "]",
+	 true, false},
+	{"[" RECEIPTS("\"latest\"") "," BLOCK_NUMBER "]", true, true},
+};
+
+/* On a fresh node. */
+static inline void scene_set(size_t i)
+{
+	node.composed = scenes[i].composed;
+	node.lacks_state = scenes[i].reorganised;
+	node.reorgs = scenes[i].reorganised ? 1 : 0;
 }
 
 static inline void pass(uint64_t us)

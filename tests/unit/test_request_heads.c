@@ -95,6 +95,48 @@ static void a_node_without_a_head(void **state)
 	follow(BLOCK_NUMBER, RESULT("\"0x3e9\""), "latest");
 }
 
+/* ---- clients that go ---- */
+
+/* After so many answers; false: it had its reply by then. */
+static bool leave_after(size_t scene, unsigned answers)
+{
+	bool left = true;
+
+	scene_set(scene);
+	struct http_exchange *x = fake_http_post(request_start, rig.pool, scenes[scene].body);
+	for (unsigned i = 0; i < answers; i++)
+		fake_fork_deliver_one();
+	left = fake_http_reply(x) == NULL;
+	fake_http_abort(x);
+	fake_http_free(&x);
+	stack_turn_end(rig.view);
+	assert_in_range(fake_fork_queued(), 0, 3); /* what was asked about the head */
+	fake_fork_deliver();
+	x = fake_http_post(request_start, rig.pool, scenes[scene].body);
+	fake_fork_deliver();
+	assert_non_null(fake_http_reply(x));
+	if (strstr(fake_http_reply(x), "error") != NULL)
+		fail_msg("scene %zu, %u answers: %s", scene, answers, fake_http_reply(x));
+	fake_http_free(&x);
+	return left;
+}
+
+static void clients_go_at_every_point(void **state)
+{
+	teardown_following(state);
+	for (size_t scene = 0; scene < sizeof scenes / sizeof scenes[0]; scene++) {
+		bool left = true;
+		unsigned n;
+		for (n = 0; left; n++) {
+			setup(state);
+			left = leave_after(scene, n);
+			teardown_following(state);
+		}
+		assert_in_range(n, 4, 30);
+	}
+	setup(state);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -104,6 +146,7 @@ int main(void)
 		TEST(a_head_with_two_numbers_is_the_one_that_came_first),
 		TEST(a_huge_head_makes_nothing_final),
 		TEST(a_node_without_a_head),
+		TEST(clients_go_at_every_point),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
