@@ -219,6 +219,10 @@ def lasting_one(lasting, upstreams):
     return lasting and upstreams == 1
 
 
+def passing(lasting, upstreams):
+    return not lasting
+
+
 def always(lasting, upstreams):
     return True
 
@@ -236,6 +240,8 @@ EXCEPTIONS = [
            "a method that a node does not have it will not have a moment later"),
     Except(["account info"], ["0x", "0x0"], lasting_one, ERROR,
            "one of balance, nonce and code cannot have it, so there is no whole answer"),
+    Except(["transaction", "receipt"], ["null"], passing, RIGHT,
+           "the null of a pinned chain is asked for again, beside the pinned block"),
     Except(["trace of a transaction", "trace of a call"], ["0x", "0x0"], always, TOLD,
            "a tracer that the caller brings answers what it likes"),
 ]
