@@ -169,14 +169,18 @@ static const char *const not_found[HEADS_TAGS] = {[TAG_LATEST] = "latest block n
 
 static void no_head(struct call *call, enum block_tag tag, const struct fork_answer *answer)
 {
+	struct request *request = call->request;
+	const bool suspect = request->suspect;
+
 	if (answer->err == ERR_NOT_FOUND)
 		call_error(call, RPC_SERVER_ERROR, "%s", not_found[tag]);
 	else if (answer->err == OK)
 		call_failed(call, ERR_NOMEM, "");
 	else
 		call_take_failure(call, answer);
+	request->suspect = suspect; /* not of a head that was never there */
 	call_give_up(call);
-	call->request->left--;
+	request->left--;
 }
 
 static void told(struct heads_wait *wait, enum block_tag tag, struct heads_seen *seen,

@@ -4,6 +4,7 @@
 #include "request_fixture.h"
 #include "rpc/heads.h"
 
+#define NO_HEAD	       "{\"code\":-32000,\"message\":\"unknown block\"}"
 #define SECOND_US      UINT64_C(1000000)
 #define BALANCE(block) CALL("eth_getBalance", "[\"" ADDRESS "\"," block "]")
 #define LATEST	       BALANCE("\"latest\"")
@@ -19,6 +20,7 @@ static struct {
 	unsigned reorgs; /* so many questions about state are each followed by another branch */
 	unsigned lacks;	 /* so many are not answered */
 	uint64_t alias;	 /* a number that the head says it has, instead of its own */
+	bool no_head;	 /* it says so when it is asked for "latest" */
 	bool composed; /* blocks have two transactions, and eth_getBlockReceipts is not there */
 	const char *receipt; /* the block that has the transaction, in hex */
 	char asked[512];     /* what was asked, in short */
@@ -130,7 +132,11 @@ static inline void answer_block(const struct fork_question *q, struct fork_answe
 	params[strcspn(params + 2, "\"") + 2] = '\0';
 	note(params + 2);
 	note_guard(q, a);
-	if (a->err == OK)
+	if (node.no_head && number == node.head) {
+		a->err = ERR_UPSTREAM;
+		a->lacks = true;
+		a->blob = json_blob(NO_HEAD);
+	} else if (a->err == OK)
 		a->blob = number == 0 || number > most
 				  ? json_blob("null")
 				  : node_block(number, said != 0 ? said : number);

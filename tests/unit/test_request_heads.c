@@ -95,6 +95,18 @@ static void a_node_without_a_head(void **state)
 	follow(BLOCK_NUMBER, RESULT("\"0x3e9\""), "latest");
 }
 
+/* It has been waited for long enough: nobody looks at the head again. */
+static void a_head_that_nobody_has_is_waited_for_once(void **state)
+{
+	(void)state;
+	node.no_head = true;
+	follow("[" LATEST "," BALANCE("\"0x64\"") "]",
+	       "["
+	       "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":" NO_HEAD "}"
+	       "," RESULT("\"0x64\"") "]",
+	       "latest finalized 0x64 state@number");
+}
+
 /* ---- clients that go ---- */
 
 /* After so many answers; false: it had its reply by then. */
@@ -146,6 +158,7 @@ int main(void)
 		TEST(a_head_with_two_numbers_is_the_one_that_came_first),
 		TEST(a_huge_head_makes_nothing_final),
 		TEST(a_node_without_a_head),
+		TEST(a_head_that_nobody_has_is_waited_for_once),
 		TEST(clients_go_at_every_point),
 	};
 
