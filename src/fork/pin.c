@@ -225,6 +225,9 @@ static void got_finality(void *cookie, struct span result, const struct failure 
 	if (failure->verdict != VERDICT_OK && !is_error && repeat(pin, finality, failure))
 		return;
 	if (failure->verdict == VERDICT_OK && probe_block(result, &number, &hash)) {
+		/* Another node behind that name may be ahead, or wrong. */
+		if (pin->follows && number > pin->out->block.number)
+			number = pin->out->block.number;
 		pin->out->finalized = number;
 		agree(pin);
 		return;

@@ -19,13 +19,18 @@ static void on_pinned(void *cookie, enum err err)
 	pinned->err = err;
 }
 
-static void pin(struct rig *rig, struct pinned *pinned, const char *spec)
+static void pin_begin(struct rig *rig, struct pinned *pinned, const char *spec)
 {
 	*pinned = (struct pinned){0};
 	assert_int_equal(
 		pin_start(rig->fork, spec, &pinned->pin, &pinned->detail, on_pinned, pinned),
 		OK);
 	assert_false(pinned->done);
+}
+
+static void pin(struct rig *rig, struct pinned *pinned, const char *spec)
+{
+	pin_begin(rig, pinned, spec);
 	rig_advance_ms(rig, PIN_DEADLINE_MS + 5000);
 	assert_true(pinned->done);
 	if (pinned->err != OK)
@@ -138,6 +143,25 @@ static void test_following(void **state)
 		blob_put(&p.pin.header_json);
 		rig_end(&rig);
 	}
+}
+
+static void test_following_below_what_is_final(void **state)
+{
+	(void)state;
+	struct rig rig;
+	struct pinned p;
+	rig_init(&rig, 1);
+	rig_start(&rig);
+	pin_begin(&rig, &p, NULL);
+	rig_advance_ms(&rig, 75); /* 50 ms a question: who it is, the head, what is final */
+	fake_nodes[0].head = fake_nodes[0].finalized = 1005;
+	rig_advance_ms(&rig, 1000);
+	assert_true(p.done);
+	assert_int_equal(p.err, OK);
+	assert_int_equal(p.pin.block.number, 1000);
+	assert_int_equal(p.pin.finalized, 1000);
+	blob_put(&p.pin.header_json);
+	rig_end(&rig);
 }
 
 static void test_no_finalized_tag(void **state)
@@ -405,6 +429,7 @@ int main(void)
 		cmocka_unit_test(test_bad_specs),
 		cmocka_unit_test(test_above_the_head),
 		cmocka_unit_test(test_following),
+		cmocka_unit_test(test_following_below_what_is_final),
 		cmocka_unit_test(test_no_finalized_tag),
 		cmocka_unit_test(test_disagreement),
 		cmocka_unit_test(test_unreachable),
