@@ -24,6 +24,11 @@ REFUSED = {
     "testing_buildBlockV1": "a development method",
 }
 
+# Put together from other answers where the node lacks them.
+COMPOSED = ("eth_getBlockReceipts", "eth_getBlockTransactionCountByHash",
+            "eth_getBlockTransactionCountByNumber", "eth_getTransactionByBlockHashAndIndex",
+            "eth_getTransactionByBlockNumberAndIndex")
+
 # What the node is asked for again the second time, besides.
 ASKED_AGAIN = {
     "txpool_content": "the node's own pool",
@@ -76,12 +81,36 @@ class ExecutionApis(ForkcacheTest):
             recorded.question("eth_getBlockByNumber", block["number"], False): block
             for block in [genesis, *blocks]
         }
+        answers.update(self.parts({block["hash"]: block for block in blocks}))
         for no_hash in NO_HASHES:
             answers[recorded.question("eth_getBlockByHash", no_hash, False)] = None
             answers[recorded.question("eth_getTransactionByHash", no_hash)] = None
         folder = os.path.join(self.folder, "recordings")
         recorded.write(folder, answers, self.all)
         return folder
+
+    def parts(self, blocks):
+        """Receipts one by one, and blocks with their transactions, as far as the suite has
+        them in another form."""
+        answers = {}
+        for exchange in self.all:
+            result = exchange.wanted.get("result")
+            if exchange.method == "eth_getBlockReceipts":
+                for receipt in result or []:
+                    answers[recorded.question("eth_getTransactionReceipt",
+                                              receipt["transactionHash"])] = receipt
+            if exchange.method == "eth_getTransactionByBlockHashAndIndex":
+                block = blocks[result["blockHash"]]
+                index = int(result["transactionIndex"], 16)
+                self.assertEqual(block["transactions"][index], result["hash"])
+                answers[recorded.question("eth_getBlockByHash", block["hash"], False)] = block
+                # The suite lacks the others.
+                block = dict(block, transactions=list(block["transactions"]))
+                block["transactions"][index] = result
+                for method, name in (("eth_getBlockByHash", "hash"),
+                                     ("eth_getBlockByNumber", "number")):
+                    answers[recorded.question(method, block[name], True)] = block
+        return answers
 
     def pinned_there(self):
         proxy = self.serve(self.node, block="latest", folder=os.path.join(self.folder, "cache"))
@@ -135,9 +164,25 @@ class ExecutionApis(ForkcacheTest):
                     self.assertEqual(answer["id"], exchange.sent["id"])
                     self.check_answer(exchange, answer)
 
+    def test_what_is_composed_is_what_was_recorded(self):
+        self.node.control(missing=list(COMPOSED))
+        proxy = self.pinned_there()
+        receipts = 0
+        for exchange in self.all:
+            if exchange.method not in COMPOSED:
+                continue
+            with self.subTest(exchange.name):
+                self.check_answer(exchange, proxy.post(exchange.sent).json)
+            if exchange.method == "eth_getBlockReceipts":
+                receipts += len(exchange.wanted["result"] or [])
+        self.assertGreater(receipts, 1)
+        methods = self.node.counters()["methods"]
+        self.assertGreater(methods["eth_getTransactionReceipt"], 1)
+        self.assertEqual(methods["eth_getBlockReceipts"], 1)
+
     def test_the_tables_name_what_there_is(self):
         names = {exchange.name for exchange in self.all} | {e.method for e in self.all}
-        for table in (REFUSED, ASKED_AGAIN, FROM_DISK_AGAIN, recorded.EXECUTION):
+        for table in (REFUSED, ASKED_AGAIN, FROM_DISK_AGAIN, COMPOSED, recorded.EXECUTION):
             self.assertEqual([entry for entry in table if entry not in names], [])
 
 
