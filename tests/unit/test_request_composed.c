@@ -19,7 +19,6 @@ static struct {
 	bool guarded;	      /* the last question was */
 	bool do_not_store;    /* it is a development node */
 	bool uncles_hidden;   /* blocks without a list of them */
-	const char *proof;    /* what eth_getProof answers; NULL: the usual */
 	bool astray;	      /* transactions that are of another block */
 } node;
 
@@ -90,9 +89,6 @@ static struct blob *receipt(const char *params)
 
 #define CODE_HASH    "\"0x" ZEROS_58 "c0de00\""
 #define STORAGE_ROOT "\"0x" ZEROS_58 "500700\""
-#define ACCOUNT                                                              \
-	"{\"balance\":\"0x7\",\"codeHash\":" CODE_HASH ",\"nonce\":\"0x3\"," \
-	"\"storageRoot\":" STORAGE_ROOT "}"
 
 static void answer_call(const struct fork_question *q, struct fork_answer *a)
 {
@@ -115,8 +111,6 @@ static void answer_call(const struct fork_question *q, struct fork_answer *a)
 		a->blob = number == 0xdead ? json_blob("null") : full_block(number, full);
 	} else if (strcmp(last_method, "eth_getTransactionReceipt") == 0) {
 		a->blob = receipt(last_params);
-	} else if (strcmp(last_method, "eth_getProof") == 0 && node.proof != NULL) {
-		a->blob = json_blob("%s", node.proof);
 	} else if (strcmp(last_method, "eth_getProof") == 0) {
 		a->blob = json_blob("{\"address\":\"" ADDRESS "\",\"balance\":\"0x7\","
 				    "\"codeHash\":" CODE_HASH ",\"nonce\":\"0x3\","
@@ -441,92 +435,6 @@ static void receipts_of_a_development_node(void **state)
 	}
 }
 
-/* ---- accounts ---- */
-
-static void an_account_of_its_facts(void **state)
-{
-	(void)state;
-	struct http_exchange *x =
-		fake_http_post(request_start, rig.pool,
-			       CALL("eth_getProof", "[\"" ADDRESS "\",[],\"latest\"]"));
-	fake_fork_deliver();
-	fake_http_free(&x);
-	NONE(CALL("eth_getAccount", "[\"" ADDRESS "\",\"latest\"]"), RESULT(ACCOUNT));
-	NONE(CALL("eth_getBalance", "[\"" ADDRESS "\"]"), RESULT("\"0x7\""));
-	NONE(CALL("eth_getTransactionCount", "[\"" ADDRESS "\"]"), RESULT("\"0x3\""));
-	/* The code's hash is not the code. */
-	ASKS(1, CALL("eth_getCode", "[\"" ADDRESS "\"]"), RESULT("\"0x6001\""));
-	NONE(CALL("eth_getAccountInfo", "[\"" ADDRESS "\"]"),
-	     RESULT("{\"balance\":\"0x7\",\"nonce\":\"0x3\",\"code\":\"0x6001\"}"));
-}
-
-static void an_account_of_its_proof(void **state)
-{
-	(void)state;
-	lack("eth_getAccount");
-	ASKS(2, CALL("eth_getAccount", "[\"" ADDRESS "\",\"latest\"]"), RESULT(ACCOUNT));
-	assert_string_equal(last_method, "eth_getProof");
-	assert_string_equal(last_params, "[\"" ADDRESS "\",[],{\"blockHash\":"
-					 "\"" HASH_1000 "\""
-					 "}]");
-	NONE(CALL("eth_getAccount", "[\"" ADDRESS "\",\"latest\"]"), RESULT(ACCOUNT));
-	NONE(CALL("eth_getBalance", "[\"" ADDRESS "\"]"), RESULT("\"0x7\""));
-}
-
-#define EMPTY_CODE "\"0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470\""
-#define EMPTY_TRIE "\"0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421\""
-#define ZERO_HASH  "\"0x" ZEROS_58 "000000\""
-#define PROOF_OF(balance, nonce, code, storage)                                       \
-	"{\"address\":\"" ADDRESS "\",\"balance\":\"" balance "\",\"codeHash\":" code \
-	",\"nonce\":\"" nonce "\",\"storageHash\":" storage ",\"storageProof\":[]}"
-#define ACCOUNT_OF(balance, nonce, code, storage)                                      \
-	RESULT("{\"balance\":\"" balance "\",\"codeHash\":" code ",\"nonce\":\"" nonce \
-	       "\",\"storageRoot\":" storage "}")
-
-/* As nodes say it (go-ethereum, Nethermind, reth). */
-static void an_account_that_does_not_exist(void **state)
-{
-	static const struct {
-		const char *proof, *account;
-	} rows[] = {
-		{PROOF_OF("0x0", "0x0", EMPTY_CODE, EMPTY_TRIE), RESULT("null")},
-		{PROOF_OF("0x0", "0x0", ZERO_HASH, ZERO_HASH), RESULT("null")},
-		{PROOF_OF("0x0", "0x1", EMPTY_CODE, EMPTY_TRIE),
-		 ACCOUNT_OF("0x0", "0x1", EMPTY_CODE, EMPTY_TRIE)},
-		{PROOF_OF("0x1", "0x0", EMPTY_CODE, EMPTY_TRIE),
-		 ACCOUNT_OF("0x1", "0x0", EMPTY_CODE, EMPTY_TRIE)},
-		{PROOF_OF("0x0", "0x0", CODE_HASH, EMPTY_TRIE),
-		 ACCOUNT_OF("0x0", "0x0", CODE_HASH, EMPTY_TRIE)},
-		{PROOF_OF("0x0", "0x0", EMPTY_CODE, STORAGE_ROOT),
-		 ACCOUNT_OF("0x0", "0x0", EMPTY_CODE, STORAGE_ROOT)},
-	};
-	const char *body = CALL("eth_getAccount", "[\"" ADDRESS "\",\"latest\"]");
-
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		node.proof = rows[i].proof;
-		lack("eth_getAccount");
-		ASKS(2, body, rows[i].account);
-		/* From its facts, or the proof. */
-		NONE(body, rows[i].account);
-		teardown(state);
-		setup(state);
-	}
-}
-
-static void an_account_that_nobody_can_tell(void **state)
-{
-	(void)state;
-	node.lacks[0] = "eth_getAccount";
-	node.lacks[1] = "eth_getProof";
-	ASKS(2, CALL("eth_getAccount", "[\"" ADDRESS "\",\"latest\"]"),
-	     ERROR(-32601, "the method eth_getAccount does not exist/is not available"));
-	ASKS(1, CALL("eth_getAccount", "[\"" ADDRESS "\",\"latest\"]"),
-	     ERROR(-32601, "the method eth_getAccount does not exist/is not available"));
-	/* A method that nothing is composed of passes the upstream's words on. */
-	ASKS(1, CALL("eth_getProof", "[\"" ADDRESS "\",[],\"latest\"]"),
-	     ERROR(-32601, "not here"));
-}
-
 /* ---- steps ---- */
 
 static const struct {
@@ -612,10 +520,6 @@ int main(void)
 		T(receipts_of_a_block_that_is_not_final),
 		T(receipts_that_have_moved),
 		T(receipts_of_a_development_node),
-		T(an_account_of_its_facts),
-		T(an_account_of_its_proof),
-		T(an_account_that_does_not_exist),
-		T(an_account_that_nobody_can_tell),
 		T(a_client_may_go_at_each_step),
 		T(each_step_may_find_the_port_full),
 	};
