@@ -161,6 +161,48 @@ static const char *fetch(const struct status_args *args, char **reply,
 
 /* ---- showing ---- */
 
+/* Whoever answers is not trusted with the terminal: no control characters, those of Unicode
+ * included (C2 80 to C2 9F). False: no memory. */
+static bool disarm_string(json_t *string)
+{
+	char *copy = strdup(json_string_value(string));
+
+	if (copy == NULL)
+		return false;
+	for (unsigned char *at = (unsigned char *)copy; *at != '\0'; at++) {
+		const bool pair = at[0] == 0xc2 && at[1] < 0xa0;
+		if (pair)
+			*at++ = '?';
+		if (pair || *at < ' ' || *at == 0x7f)
+			*at = '?';
+	}
+	bool set = json_string_set(string, copy) == 0;
+	free(copy);
+	return set;
+}
+
+/* As deep as what the parser took. */
+static bool disarm(json_t *value)
+{
+	const char *name;
+	json_t *inner;
+	size_t i;
+
+	if (json_is_string(value))
+		return disarm_string(value);
+	json_object_foreach(value, name, inner)
+	{
+		if (!disarm(inner))
+			return false;
+	}
+	json_array_foreach(value, i, inner)
+	{
+		if (!disarm(inner))
+			return false;
+	}
+	return true;
+}
+
 static double number(const json_t *object, const char *name)
 {
 	return json_number_value(json_object_get(object, name));
@@ -223,14 +265,6 @@ static void show_upstreams(const json_t *status)
 	}
 }
 
-/* Whoever answers is not trusted with the terminal. */
-static void print_line(const char *line)
-{
-	for (; *line != '\0'; line++)
-		putchar((unsigned char)*line < ' ' || *line == 0x7f ? '?' : *line);
-	putchar('\n');
-}
-
 static void show_errors(const json_t *errors)
 {
 	const json_t *error;
@@ -243,8 +277,7 @@ static void show_errors(const json_t *errors)
 		printf("  %s", text(error, "at"));
 		if (number(error, "times") > 1)
 			printf(" (%.0f times)", number(error, "times"));
-		printf("  ");
-		print_line(text(error, "text"));
+		printf("  %s\n", text(error, "text"));
 	}
 }
 
@@ -275,7 +308,8 @@ static int run(const struct status_args *args)
 	const char *body = fetch(args, &reply, &detail);
 	json_t *status = body != NULL ? json_loads(body, 0, NULL) : NULL;
 
-	if (body != NULL && !json_is_object(json_object_get(status, "chain")))
+	if (body != NULL &&
+	    (!json_is_object(json_object_get(status, "chain")) || !disarm(status)))
 		(void)err_set(&detail, ERR_BAD_ANSWER, "%s does not answer as a forkcache does",
 			      args->server);
 	else if (body != NULL)

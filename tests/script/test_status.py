@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """/status and `forkcache status`: what the server says of itself."""
 
+import http.server
 import json
 import os
 import subprocess
 import tempfile
+import threading
 
 from harness import BUILD, TIMEOUT, ForkcacheTest, RpcError
 
@@ -63,6 +65,32 @@ class Status(ForkcacheTest):
         status = self.status(proxy)
         self.assertEqual(status["chain"]["mode"], "following")
         self.assertIsNone(status["layers"][0]["hit_ratio"])
+
+    def test_what_answers_does_not_write_to_the_terminal(self):
+        evil = "a\x1b[2J\r\n\x7f\u009bz\u00a0"
+        status = {
+            "version": evil, "chain": {"mode": evil, "stored": True},
+            "layers": [{"name": evil}], "fork": {}, "upstreams": [{"host": evil}],
+            "errors": [{"at": evil, "times": 1, "text": evil}],
+        }
+
+        class Server(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(json.dumps(status).encode())
+
+            def log_message(self, *args):
+                pass
+
+        with http.server.HTTPServer(("127.0.0.1", 0), Server) as server:
+            thread = threading.Thread(target=server.handle_request)
+            thread.start()
+            code, out, err = status_command("127.0.0.1:%d" % server.server_port)
+            thread.join()
+        self.assertEqual((code, err), (0, ""))
+        self.assertEqual(out.count("a?[2J?????z\u00a0"), 6)
+        self.assertEqual([c for c in out if not c.isprintable() and c not in "\n\u00a0"], [])
 
     def test_the_last_errors_stand_in_one_line_each(self):
         mock = self.mock()
