@@ -58,10 +58,10 @@ static void help_row(FILE *out, const struct option *option)
 
 void options_help(FILE *out)
 {
-	fputs("usage: forkcache serve --upstream URL --fork-block BLOCK [option...]\n\n"
-	      "Serves JSON-RPC at one block of a chain; asks the upstreams once for what it "
-	      "does\n"
-	      "not know, and keeps the answers.\n\n"
+	fputs("usage: forkcache serve --upstream URL [--fork-block BLOCK] [option...]\n\n"
+	      "Serves JSON-RPC, following a chain or at one block of it; asks the upstreams "
+	      "once\n"
+	      "for what it does not know, and keeps the answers.\n\n"
 	      "An option may also stand in the environment (--fork-block: "
 	      "FORKCACHE_FORK_BLOCK;\n"
 	      "lists separated by white space, headers by line ends) or in the file of "

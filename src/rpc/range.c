@@ -10,7 +10,7 @@ static bool is_given(const struct call *call, const char *name, struct span *val
 	return json_member(call->params.raw[0], name, value) && json_type(*value) != JSON_NULL;
 }
 
-/* What the filter selects by. Both ends are resolved; the range is cut at the pinned block. */
+/* What the filter selects by. Both ends are resolved; the range is cut at the head. */
 struct range {
 	bool by_hash;	/* call->block; else from and to */
 	bool omit_from; /* leave the default to the upstream */
@@ -195,19 +195,19 @@ static enum lookup begin_range(struct call *call, bool from_is_latest)
 	if (found != HIT)
 		return found;
 	const struct head *head = call_head(call);
-	uint64_t pin = head->block.at.number;
+	const uint64_t latest = head->block.at.number;
 	if ((found = range_end(call, "fromBlock", &range.from)) != HIT ||
 	    (found = range_end(call, "toBlock", &range.to)) != HIT)
 		return found;
-	if (range.from > pin)
+	if (range.from > latest)
 		return call_error(call, RPC_SERVER_ERROR,
 				  "block range extends beyond current head block");
 	range.omit_from = !from_is_latest && !is_given(call, "fromBlock", &end);
 	if (!range.omit_from && range.from > range.to)
 		return call_error(call, RPC_INVALID_PARAMS, "invalid block range params");
-	if (range.to > pin)
-		range.to = pin;
-	if (from_is_latest && range.from == pin && !head->block.final) {
+	if (range.to > latest)
+		range.to = latest;
+	if (from_is_latest && range.from == latest && !head->block.final) {
 		/* One block whose hash is known. */
 		call->block = head->block;
 		call->hash_known = true;
