@@ -16,6 +16,9 @@ static const char *const limits[] = {
 	"-32005",
 };
 
+/* The same, where the question names no gas: it got as much as the node grants. */
+#define OUT_OF_GAS "out of gas"
+
 /* Longer than any of them: what stands across two parts that are read is read with the latter.
  */
 #define LIMIT_BYTES 20
@@ -32,27 +35,41 @@ static bool starts_limit(struct span text)
 	return false;
 }
 
-static bool says_limit(struct span text)
+static bool starts_out_of_gas(struct span text)
+{
+	const size_t n = sizeof OUT_OF_GAS - 1;
+
+	return text.len >= n && strncasecmp(text.ptr, OUT_OF_GAS, n) == 0;
+}
+
+static bool says_limit(struct span text, bool own_gas)
 {
 	for (; text.len > 0; text.ptr++, text.len--)
-		if (starts_limit(text))
+		if (starts_limit(text) || (!own_gas && starts_out_of_gas(text)))
 			return true;
 	return false;
+}
+
+static bool names_gas(struct span key)
+{
+	return memmem(key.ptr, key.len, "\"gas\":", 6) != NULL ||
+	       memmem(key.ptr, key.len, "\"gasLimit\":", 11) != NULL;
 }
 
 /* Whether any error in a result is one. It is looked for in the text, as results are large and
  * nest deeply: what stands behind an error may count as part of it, and then a good answer is
  * not kept. No byte is read for two errors. */
-static bool holds_limit(struct span json)
+static bool holds_limit(struct span key, struct span json)
 {
 	static const char name[] = "\"error";
 	const char *end = json.ptr + json.len, *at = json.ptr, *read = json.ptr;
+	const bool own_gas = names_gas(key);
 
 	while ((at = memmem(at, (size_t)(end - at), name, sizeof name - 1)) != NULL) {
 		at += sizeof name - 1;
 		const char *stop = end - at > ERROR_BYTES ? at + ERROR_BYTES : end;
 		const char *start = read - at > LIMIT_BYTES ? read - LIMIT_BYTES : at;
-		if (says_limit((struct span){start, (size_t)(stop - start)}))
+		if (says_limit((struct span){start, (size_t)(stop - start)}, own_gas))
 			return true;
 		read = stop;
 	}
@@ -103,7 +120,8 @@ void keep_store_run(struct stack *stack, const struct keep *keep, struct span ke
 {
 	struct span json = blob_span(answer->blob);
 
-	if (is_settled(keep, key, answer) && json_type(json) != JSON_NULL && !holds_limit(json))
+	if (is_settled(keep, key, answer) && json_type(json) != JSON_NULL &&
+	    !holds_limit(key, json))
 		stack_keep_reply(stack, key, keep->number, json);
 }
 
@@ -122,7 +140,7 @@ static bool is_revert(struct span error)
 	return json_member(error, "code", &code) && span_is(code, REVERT_CODE) &&
 	       json_member(error, "message", &message) && json_type(message) == JSON_STRING &&
 	       json_member(error, "data", &data) && json_string_plain(data, &text) &&
-	       eth_data_length(text, &n) == OK && !says_limit(message);
+	       eth_data_length(text, &n) == OK && !says_limit(message, true);
 }
 
 void keep_store_error(struct stack *stack, const struct keep *keep, struct span key,

@@ -61,7 +61,10 @@ static void what_a_limit_has_touched_is_not_kept(void **state)
 	accepted(&keep, "1:a[]",
 		 "[{\"calls\":[{\"error\":{\"code\":3,\"message\":\"execution reverted\"}}]}]",
 		 true);
-	accepted(&keep, "1:b[]", "{\"error\":\"out of gas\",\"output\":\"0x\"}", true);
+	/* Of the caller's gas, or of the node's. */
+	accepted(&keep, "1:b[{\"gas\":\"0x1\"}]", "{\"error\":\"out of gas\"}", true);
+	accepted(&keep, "1:b[{\"gasLimit\":\"0x1\"}]", "{\"error\":\"Out of gas\"}", true);
+	accepted(&keep, "1:b[{\"gasPrice\":\"0x1\"}]", "{\"error\":\"Out of gas\"}", false);
 	/* Only errors count. */
 	accepted(&keep, "1:c[]", "{\"output\":\"timeout\"}", true);
 	accepted(&keep, "1:d[]", "[]", true);
