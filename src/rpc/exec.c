@@ -14,13 +14,6 @@ static bool is_optional_object(enum param_kind kind)
  * when it was a block and nothing else. */
 #define ONLY_A_BLOCK SPAN("\"\"")
 
-static bool is_only_a_block(struct span context)
-{
-	struct span hash;
-
-	return json_type(context) != JSON_OBJECT || json_member(context, "blockHash", &hash);
-}
-
 static bool set_form(struct call *call, unsigned i)
 {
 	const enum param_kind kind = call->method->kinds[i];
@@ -60,18 +53,39 @@ static bool name_target(struct call *call)
 	return call->about.ptr != NULL;
 }
 
+static bool set_context(struct call *call, unsigned i)
+{
+	struct span *raw = &call->params.raw[i], hash;
+	bool is_block = false;
+
+	if (raw->ptr == NULL) {
+		*raw = SPAN("{}");
+	} else if (json_type(*raw) != JSON_OBJECT) {
+		is_block = true;
+	} else {
+		is_block = json_member(*raw, "blockHash", &hash);
+		if (!set_form(call, i))
+			return false;
+		is_block &= span_is(*raw, "{}");
+	}
+	if (is_block)
+		*raw = ONLY_A_BLOCK;
+	return true;
+}
+
 bool set_forms(struct call *call)
 {
 	const struct method *m = call->method;
 
 	for (unsigned i = 0; i < m->params_n; i++) {
 		struct span *raw = &call->params.raw[i];
-		if (m->kinds[i] == PARAM_CONTEXT && raw->ptr == NULL)
-			*raw = SPAN("{}");
-		else if (m->kinds[i] == PARAM_CONTEXT && is_only_a_block(*raw))
-			*raw = ONLY_A_BLOCK;
-		else if (form_of(m->kinds[i]) != NULL && raw->ptr != NULL && !set_form(call, i))
+		if (m->kinds[i] == PARAM_CONTEXT) {
+			if (!set_context(call, i))
+				return false;
+		} else if (form_of(m->kinds[i]) != NULL && raw->ptr != NULL &&
+			   !set_form(call, i)) {
 			return false;
+		}
 	}
 	return true;
 }

@@ -194,6 +194,15 @@ static void each_method_is_asked_once(void **state)
 		 "[[{\"transactions\":[{\"data\":\"0x01\"}]}],{\"blockNumber\":\"" HASH_1000
 		 "\",\"transactionIndex\":-1}]"},
 		{CALL("eth_callMany", "[[]]"), "[[],{\"blockNumber\":\"" HASH_1000 "\"}]"},
+		/* A block by its hash, and a context that names one so. */
+		{CALL("eth_callMany", "[[],{\"blockHash\":\"" HASH_1000 "\"}]"),
+		 "[[]," PIN_OBJECT "]"},
+		{CALL("eth_callMany", "[[],{\"blockHash\":\"" HASH_1000 "\","
+				      "\"transactionIndex\":1}]"),
+		 "[[],{\"blockNumber\":\"" HASH_1000 "\",\"transactionIndex\":1}]"},
+		{CALL("eth_callMany", "[[],{\"blockHash\":null,\"blockNumber\":\"latest\","
+				      "\"transactionIndex\":2}]"),
+		 "[[],{\"blockNumber\":\"" HASH_1000 "\",\"transactionIndex\":2}]"},
 		{CALL("eth_callMany", "[[],\"latest\",{\"" BB "\":{\"nonce\":\"0x01\"}},5000]"),
 		 "[[]," PIN_OBJECT ",{\"" BB "\":{\"nonce\":\"0x1\"}},5000]"},
 		{CALL("debug_traceCall", "[{},\"latest\",{\"stateOverrides\":{},\"tracer\":"
