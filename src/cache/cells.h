@@ -17,6 +17,11 @@
  * that is a miss, which the header of the cache allows. It cannot be a wrong value, since
  * a cell's whole key is compared inside the copy that the cell's sequence number vouches for.
  *
+ * An index begins small and doubles, so that the processor's caches hold that of a cache with
+ * little in it. Address space for all sizes is reserved; a shard's new slots are filled
+ * elsewhere, then named to readers by one store, while the old ones stay as they are until the
+ * last shard has left that size.
+ *
  * A cell is 112 bytes:
  *
  *     seq 4 | used 4 | key 9 x 8 | value 4 x 8
@@ -26,8 +31,9 @@
  * sequence number when it looks again (H. Boehm, "Can seqlocks get along with programming
  * language memory models?", 2012). That is plain moves on x86, and TSan understands it.
  *
- * Cells are filled in order, then reused where the hand finds one without its used bit; new
- * entries start without it, so that a scan does not push out what is used.
+ * Cells are filled in order, 32 of one shard beside 32 of the next, then reused where the hand
+ * finds one without its used bit; new entries start without it, so that a scan does not push
+ * out what is used.
  */
 #include "cache/memcache.h"
 

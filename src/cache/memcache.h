@@ -16,8 +16,8 @@
  * Keys are hashed by XXH3 with a random seed and compared in full on every hit. What has
  * not been used since the hand last passed goes first (CLOCK); a hit sets one bit, and only
  * when it is not set yet. Writers take a mutex (for cells one of 16); readers never wait for
- * one. The tables are reserved once and touched as they fill, so an empty cache is small; from
- * 128 MiB on in huge pages, if the kernel has them, so that one in use is not.
+ * one. The tables are reserved once and touched as they fill, in huge pages if the kernel has
+ * them: an empty cache is small, and one with little in it, too.
  *
  * It knows no Ethereum: bytes in, bytes out. It is not a place to keep what must not be
  * lost: any entry may be gone at the next call.

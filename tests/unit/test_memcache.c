@@ -183,6 +183,25 @@ static void test_bound_in_cells(void **state)
 	fill(8 * MIB);
 }
 
+/* While the index grows, what is there is found. */
+static void test_index_grows(void **state)
+{
+	(void)state;
+	struct fixture f = fixture_new(256 * MIB);
+	const uint64_t last = 100000;
+	for (uint64_t n = 0; n < last; n++) {
+		put_number(&f, n);
+		for (uint64_t back = 0; back <= n; back = 2 * back + 1)
+			assert_true(has_number(&f, n - back));
+		if (n % (last / 8) == 0)
+			for (uint64_t old = 0; old <= n; old++)
+				assert_true(has_number(&f, old));
+	}
+	assert_int_equal(stats_of(&f).cells, last);
+	assert_false(has_number(&f, last));
+	fixture_free(&f);
+}
+
 static void test_clock_keeps_what_is_used(void **state)
 {
 	(void)state;
@@ -335,6 +354,7 @@ int main(void)
 		cmocka_unit_test(test_colliding_keys_are_kept_apart),
 		cmocka_unit_test(test_prefetch_changes_nothing),
 		cmocka_unit_test(test_bound_in_cells),
+		cmocka_unit_test(test_index_grows),
 		cmocka_unit_test(test_clock_keeps_what_is_used),
 		cmocka_unit_test(test_hit_ratio_near_lru),
 		cmocka_unit_test(test_peek),

@@ -241,6 +241,21 @@ static void test_bound_as_measured(void **state)
 	fixture_free(&f);
 }
 
+/* A large cache with little in it: ten thousand cells are 1.1 MB. */
+static void test_little_in_it_is_small(void **state)
+{
+	(void)state;
+	if (SANITIZED || RUNNING_ON_VALGRIND)
+		skip();
+	malloc_trim(0);
+	size_t before = memory_now().resident_bytes;
+	struct fixture f = fixture_new(1024 * MIB);
+	for (uint64_t n = 0; n < 10000; n++)
+		put_number(&f, n);
+	assert_true(memory_now().resident_bytes - before < 6 * MIB);
+	fixture_free(&f);
+}
+
 static void test_blob_clock_keeps_what_is_used(void **state)
 {
 	(void)state;
@@ -291,6 +306,7 @@ int main(void)
 		cmocka_unit_test(test_large_blob_is_refused),
 		cmocka_unit_test(test_bound_in_blob_bytes),
 		cmocka_unit_test(test_bound_as_measured),
+		cmocka_unit_test(test_little_in_it_is_small),
 		cmocka_unit_test(test_blob_clock_keeps_what_is_used),
 		cmocka_unit_test(test_stuck_reader),
 	};
