@@ -110,7 +110,7 @@ static inline bool place_member(struct span object, const char *name, uint64_t *
 /* Each of a list is of a block from `from` to `to`, and they stand as in the chain. */
 static inline bool in_order(struct span list, uint64_t from, uint64_t to)
 {
-	uint64_t last[3] = {0}, next[3];
+	uint64_t last[3] = {0}, next[3] = {0};
 	struct span last_hash = {0};
 	bool indices, last_indices = false;
 

@@ -4,9 +4,8 @@
  * The first byte chooses: a whole reply to a request of several calls, one value, or an error
  * message that quotes secrets. Checked:
  *  - of a reply that is read, a call has either a result, which stands in the body under the
- *    call's id and under no other, beside no error, or a failure with a reason in our words; two
- *    answers to one call are alike word for word;
- *    every call that is so answered is believed;
+ *    call's id and under no other, beside no error, and is the same wherever it stands, or a
+ *    failure with a reason in our words; every call that is so answered is believed;
  *  - a value is the number that its digits spell, read here digit by digit; it has digits, and
  *    not more than fit; code has as many bytes as it has pairs of digits;
  *  - of a composite answer only what stands under the asked-for address, in a list as long as

@@ -534,7 +534,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				      JSON_DEPTH_MAX, &json, &at) != OK)
 		return 0;
 	struct span copy = exact_copy(json);
-	node_start(NODE_ABSENT, NULL);
+	node_start(NODE_ABSENT, false, 0, NULL);
 	arena_init(&arena, 1u << 20);
 	scene_of(&scene, data, copy);
 	node_pin_final(scene.pin_final);

@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A JSON-RPC body on its whole way: scanned, its parameters read, looked up, asked for,
- * answered, kept, rendered. The first byte chooses how the remote node behaves. Checked:
+ * answered, kept, rendered. The first byte chooses how the remote node behaves, whether its
+ * chain is followed, and when that is reorganised. Checked:
  *  - there is one reply, and it is JSON; to what is no JSON one -32700, to a batch one element
  *    for each call that is no notification, in order, with its id as it stands, a version,
  *    and either a result or an error with a code and a message;
  *  - a slot, block, transaction, receipt or proof is the one that was asked for;
  *  - a question to the node is in canonical form, of a method that is neither refused nor
- *    local, about no block above the pinned one, and names its block by number or hash, never
- *    by a tag; its key differs from it in nothing but how the block is named;
+ *    local, about no block above the head, and names its block by number or hash, never by a
+ *    tag (but for the head itself, and pending, of which nothing is kept); its key differs
+ *    from it in nothing but how the block is named, and has the kind of client where the
+ *    method's row says so;
+ *  - what is sent must neither be joined nor kept;
  *  - the same body again gets the same reply, and asks no more than before; in another
- *    spelling (respell.h) it asks and gets exactly that;
+ *    spelling (respell.h) it asks and gets exactly that, and asks the same questions under the
+ *    same keys where nothing is known yet;
+ *  - followed, all that a body says of the head is of one block, whatever happens meanwhile;
  *  - json_canonical is a fixed point, and is the same for another spelling.
  */
 #include "../json_oracle.h"
@@ -55,20 +61,56 @@ static void expect_canonical(struct span text)
 	buf_release(&again);
 }
 
-/* "CHAIN:method[params]" beside the question that is kept under it. */
+/* The kind of client, "CHAIN:method@KIND[params]", if the method's answers depend on it. */
+static struct span check_name(const struct method *method, const struct fork_question *q,
+			      struct span key)
+{
+	const char *open = memchr(key.ptr, '[', key.len);
+
+	REQUIRE(open != NULL && strncmp(key.ptr, "1:", 2) == 0);
+	struct span name = {key.ptr + 2, (size_t)(open - key.ptr) - 2};
+	if (method->flags & BY_CLIENT) {
+		const size_t n = sizeof "@" NODE_CLIENT - 1;
+		REQUIRE(name.len > n &&
+			memcmp(name.ptr + name.len - n, "@" NODE_CLIENT, n) == 0);
+		name.len -= n;
+	}
+	REQUIRE(span_equal(name, q->method) ||
+		(method->by_hash != NULL && span_is(name, method->by_hash)));
+	return (struct span){open, key.len - (size_t)(open - key.ptr)};
+}
+
+/* A block where a key has it: by its hash. */
+static void check_key_block(struct span mine, struct span theirs)
+{
+	struct span my_block = mine, their_block = theirs;
+
+	if (json_type(mine) == JSON_OBJECT) {
+		REQUIRE(json_member(mine, "blockNumber", &my_block) &&
+			json_member(theirs, "blockNumber", &their_block));
+		const char *my_rest = my_block.ptr + my_block.len,
+			   *their_rest = their_block.ptr + their_block.len;
+		REQUIRE(span_equal(
+			(struct span){my_rest, (size_t)(mine.ptr + mine.len - my_rest)},
+			(struct span){their_rest,
+				      (size_t)(theirs.ptr + theirs.len - their_rest)}));
+	}
+	REQUIRE(json_type(my_block) == JSON_STRING && my_block.len == 68);
+}
+
+/* The key, beside the question that is kept under it. */
 static void check_key(const struct method *method, const struct fork_question *q)
 {
 	struct span key = {q->tag.ptr + sizeof(struct keep), q->tag.len - sizeof(struct keep)};
-	const char *open = key.len > 0 ? memchr(key.ptr, '[', key.len) : NULL;
 	struct span mine, theirs;
 
 	if (key.len == 0)
 		return;
-	REQUIRE(open != NULL && strncmp(key.ptr, "1:", 2) == 0);
-	struct span name = {key.ptr + 2, (size_t)(open - key.ptr) - 2};
-	REQUIRE(span_equal(name, q->method) ||
-		(method->by_hash != NULL && span_is(name, method->by_hash)));
-	struct span params = {open, key.len - (size_t)(open - key.ptr)};
+	struct span params = check_name(method, q, key);
+	if (method->class == METHOD_SLOW) {
+		REQUIRE(params.len == 3 + 66 && strncmp(params.ptr, "[]@0x", 5) == 0);
+		return;
+	}
 	expect_canonical(params);
 	for (unsigned i = 0;; i++) {
 		mine = element_at(params, i);
@@ -76,29 +118,103 @@ static void check_key(const struct method *method, const struct fork_question *q
 		REQUIRE((mine.ptr != NULL) == (theirs.ptr != NULL));
 		if (mine.ptr == NULL)
 			return;
-		if ((int)i != method->block_at && (i > 0 || method->kinds[0] != PARAM_HASH))
+		if ((int)i == method->block_at)
+			check_key_block(mine, theirs);
+		else if (i > 0 || method->kinds[0] != PARAM_HASH)
 			REQUIRE(span_equal(mine, theirs));
 	}
 }
 
+static bool begins(struct span text, const char *with)
+{
+	return text.len > strlen(with) && strncmp(text.ptr, with, strlen(with)) == 0;
+}
+
+/* By number or by hash. */
+static void check_block(const struct method *method, const struct fork_question *q,
+			const struct keep *keep)
+{
+	struct span block = element_at(q->params, (unsigned)method->block_at);
+
+	if (begins(block, "{\"blockNumber\":"))
+		REQUIRE(json_member(block, "blockNumber", &block));
+	if (keep->kind == KEEP_HEAD)
+		return;
+	if (span_is(block, "\"pending\"")) {
+		REQUIRE(node.heads != NULL && keep->kind == KEEP_NOTHING && !q->may_join);
+		return;
+	}
+	REQUIRE(begins(block, "\"0x") || begins(block, "{\"blockHash\":\"0x"));
+}
+
+/* A filter names a block, or numbers up to the head. */
+static void check_range(const struct fork_question *q)
+{
+	struct span filter = element_at(q->params, 0), value, text;
+	uint64_t number;
+
+	if (json_member(filter, "blockHash", &value)) {
+		REQUIRE(value.len == 68 && !json_member(filter, "toBlock", &value));
+		return;
+	}
+	REQUIRE(json_member(filter, "toBlock", &value) && json_string_plain(value, &text) &&
+		eth_quantity_u64(text, &number) == OK && number <= PIN + 1);
+	REQUIRE(!json_member(filter, "fromBlock", &value) ||
+		(json_string_plain(value, &text) && eth_quantity_u64(text, &number) == OK));
+}
+
+/* Of all that was asked, in order. */
+static uint64_t asked_digest;
+
+static void digest(const void *bytes, size_t n)
+{
+	const unsigned char *byte = bytes;
+
+	for (size_t i = 0; i < n; i++)
+		asked_digest = (asked_digest ^ byte[i]) * UINT64_C(1099511628211); /* FNV-1a */
+}
+
+static void digest_question(const struct fork_question *q)
+{
+	digest(&q->kind, sizeof q->kind);
+	digest(&q->block.number, sizeof q->block.number);
+	/* What a question does not use need not be set. */
+	if (q->block.by_hash || q->guarded)
+		digest(&q->block.hash, sizeof q->block.hash);
+	if (q->kind != FORK_CALL)
+		digest(&q->address, sizeof q->address);
+	if (q->kind == FORK_SLOT)
+		digest(&q->slot, sizeof q->slot);
+	digest(q->method.ptr, q->method.len);
+	digest(q->params.ptr, q->params.len);
+	digest(q->tag.ptr, q->tag.len);
+}
+
+static void check_call(const struct fork_question *q)
+{
+	const struct method *method = method_find(q->method);
+	struct keep keep;
+
+	expect_canonical(q->params);
+	REQUIRE(q->block.number <= PIN + 1 && q->tag.len >= sizeof keep);
+	memcpy(&keep, q->tag.ptr, sizeof keep);
+	if (method == NULL)
+		return;
+	REQUIRE(method->class != METHOD_REFUSED && method->class != METHOD_LOCAL);
+	REQUIRE((method->class == METHOD_SEND) == q->once);
+	REQUIRE(!q->once || (!q->may_join && keep.kind == KEEP_SENT));
+	check_key(method, q);
+	if (method->block_at >= 0)
+		check_block(method, q, &keep);
+	if (method->class == METHOD_RANGE)
+		check_range(q);
+}
+
 static void check_question(const struct fork_question *q, struct fork_answer *a)
 {
-	if (q->kind == FORK_CALL) {
-		const struct method *method = method_find(q->method);
-		expect_canonical(q->params);
-		REQUIRE(q->block.number <= PIN && q->tag.len >= sizeof(struct keep));
-		if (method != NULL) {
-			REQUIRE(method->class != METHOD_REFUSED &&
-				method->class != METHOD_LOCAL);
-			check_key(method, q);
-		}
-		if (method != NULL && method->block_at >= 0) {
-			struct span block = element_at(q->params, (unsigned)method->block_at);
-			REQUIRE(block.len > 3 &&
-				(strncmp(block.ptr, "\"0x", 3) == 0 ||
-				 strncmp(block.ptr, "{\"blockHash\"", 12) == 0));
-		}
-	}
+	digest_question(q);
+	if (q->kind == FORK_CALL)
+		check_call(q);
 	node_answer(q, a);
 }
 
@@ -107,7 +223,7 @@ static void check_question(const struct fork_question *q, struct fork_answer *a)
 static bool is_call(const struct json_request *in)
 {
 	return in->is_object && !in->duplicate && in->version_ok && in->method_is_string &&
-	       in->id_ok;
+	       in->method.len > 0 && in->id_ok;
 }
 
 static void check_answer(struct span answer, struct span id, const char *code)
@@ -175,6 +291,63 @@ static void check_meaning(struct span request, struct span answer)
 		check_proof(element_at(params, 1), result);
 }
 
+/* ---- one head ---- */
+
+/* What a body has said of the head so far; 0: nothing. */
+static struct {
+	uint64_t number;
+	unsigned branch;
+} said;
+
+static void says_number(uint64_t number)
+{
+	REQUIRE(said.number == 0 || said.number == number);
+	said.number = number;
+}
+
+static void says_branch(unsigned branch)
+{
+	REQUIRE(said.branch == 0 || said.branch == branch);
+	said.branch = branch;
+}
+
+static void says_block(struct span hash)
+{
+	struct eth_bytes32 bytes;
+	struct span text;
+
+	if (json_string_plain(hash, &text) && eth_data_parse(text, bytes.bytes, 32) == OK) {
+		says_branch(bytes.bytes[8]);
+		says_number(be64_get(bytes.bytes + 24));
+	}
+}
+
+/* A good node's balances tell their branch, its calls their block. */
+static void check_head(struct span request, struct span answer)
+{
+	struct span method, params, result, value;
+	struct eth_u256 number;
+
+	if (node.heads == NULL || node_mood != NODE_GOOD ||
+	    !json_member(answer, "result", &result) || !json_member(request, "method", &method))
+		return;
+	if (span_is(method, "\"eth_blockNumber\"") && json_string_plain(result, &value) &&
+	    eth_quantity_lenient(value, &number) == OK)
+		says_number(be64_get(number.bytes + 24));
+	if (!json_member(request, "params", &params) || json_type(params) != JSON_ARRAY)
+		return;
+	const bool first = span_is(element_at(params, 0), "\"latest\""),
+		   second = span_is(element_at(params, 1), "\"latest\"");
+	if (second && span_is(method, "\"eth_getBalance\"") &&
+	    json_string_plain(result, &value) && eth_quantity_lenient(value, &number) == OK)
+		says_branch(number.bytes[30]);
+	if (second && span_is(method, "\"eth_call\""))
+		says_block(result);
+	if (first && span_is(method, "\"eth_getBlockByNumber\"") &&
+	    json_type(result) == JSON_OBJECT && json_member(result, "hash", &value))
+		says_block(value);
+}
+
 /* Of one element or of a single call; false: it gets no answer. */
 static bool expected(struct span element, struct span *id, const char **code)
 {
@@ -209,6 +382,7 @@ static void check_batch(struct span batch, struct span reply)
 	while (json_next_element(&iter, &element))
 		if (expected(element, &id, &code)) {
 			check_answer(element_at(reply, answered), id, code);
+			check_head(element, element_at(reply, answered));
 			check_meaning(element, element_at(reply, answered++));
 		}
 	REQUIRE(answered == 0 ? reply.len == 0 : count(reply) == answered);
@@ -220,6 +394,7 @@ static void check_reply(struct span body, struct span reply)
 	const char *code;
 	size_t at;
 
+	memset(&said, 0, sizeof said);
 	if (reply.len > 0)
 		expect_json(reply);
 	if (json_document(body, 64, &value, &at) != OK) {
@@ -243,6 +418,8 @@ static void check_reply(struct span body, struct span reply)
 
 /* ---- the run ---- */
 
+static unsigned gone_after; /* NODE_GONE: so many answers */
+
 /* Returns how many questions were asked; reply: own. */
 static unsigned post(const char *body, struct buf *reply)
 {
@@ -251,9 +428,14 @@ static unsigned post(const char *body, struct buf *reply)
 
 	stack_turn_end(rig.view);
 	buf_init(reply, 1u << 24);
+	asked_digest = 0;
+	for (unsigned i = gone_after; node_mood == NODE_GONE && i > 0; i--)
+		fake_fork_deliver_one();
 	if (node_mood == NODE_GONE && fake_http_reply(x) == NULL) {
 		fake_http_abort(x);
-		REQUIRE(fake_fork_queued() == 0);
+		/* Heads are heard for whoever comes next. */
+		REQUIRE(fake_fork_queued() <= (node.heads != NULL ? HEADS_TAGS : 0));
+		fake_fork_deliver();
 	} else {
 		fake_fork_deliver();
 		REQUIRE(fake_http_reply(x) != NULL && fake_http_status(x) == 200);
@@ -293,28 +475,73 @@ static void check_canonical(struct span body)
 	buf_release(&respelled);
 }
 
-static void run(const char *body)
+/* What the input has chosen. */
+struct choice {
+	enum node_mood mood;
+	bool follow;
+	unsigned answers; /* until the chain is reorganised, or the client goes */
+};
+
+static void start(const struct choice *choice)
 {
-	struct buf first, respelled;
+	gone_after = choice->answers;
+	node_start(choice->mood, choice->follow, choice->answers, check_question);
+}
+
+/* Where nothing is known, another spelling asks for the same things under the same keys. */
+static void check_fresh(const struct choice *choice, const char *respelled,
+			const struct buf *wanted, uint64_t wanted_digest)
+{
+	node_stop();
+	start(choice);
+	expect_same(respelled, wanted);
+	REQUIRE(asked_digest == wanted_digest);
+}
+
+static void run_again(const struct choice *choice, const char *body, struct buf *first,
+		      unsigned asked)
+{
+	const uint64_t first_digest = asked_digest;
+	struct buf respelled, later;
 	struct span value;
 	size_t at;
-	const bool valid = json_document(span_of(body), 64, &value, &at) == OK;
 
+	buf_init(&respelled, 1u << 20);
+	const bool valid = json_document(span_of(body), 64, &value, &at) == OK;
 	if (valid)
+		respell_body(value, &respelled);
+	buf_char(&respelled, '\0');
+	if (node.heads != NULL) {
+		/* Behind the reorganisation, which may have come behind the reply. */
+		node.left = 0;
+		fake_loop_advance(rig.loop, 2 * HEADS_AGE_US);
+		asked = post(body, &later);
+	} else {
+		buf_init(&later, first->len);
+		buf_span(&later, buf_as_span(first));
+	}
+	const unsigned again = expect_same(body, &later);
+	REQUIRE(again <= asked);
+	if (valid) {
+		REQUIRE(expect_same(respelled.ptr, &later) == again);
+		check_fresh(choice, respelled.ptr, first, first_digest);
+	}
+	buf_release(&later);
+	buf_release(&respelled);
+}
+
+static void run(const struct choice *choice, const char *body)
+{
+	struct span value;
+	struct buf first;
+	size_t at;
+
+	if (json_document(span_of(body), 64, &value, &at) == OK)
 		check_canonical(value);
 	const unsigned asked = post(body, &first);
 	/* Then the port has been full, and is not any more; or there was no reply. */
-	if (node_mood != NODE_FULL && node_mood != NODE_GONE) {
-		const unsigned again = expect_same(body, &first);
-		REQUIRE(again <= asked);
-		buf_init(&respelled, 1u << 20);
-		if (valid)
-			respell_body(value, &respelled);
-		buf_char(&respelled, '\0');
-		if (valid)
-			REQUIRE(expect_same(respelled.ptr, &first) == again);
-		buf_release(&respelled);
-	}
+	if (node_mood != NODE_FULL && node_mood != NODE_GONE)
+		run_again(choice, body, &first, asked);
 	buf_release(&first);
 }
 
@@ -324,10 +551,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 1 || size - 1 > BODY_MAX || memchr(data + 1, '\0', size - 1) != NULL)
 		return 0;
+	const struct choice choice = {.mood = data[0] % NODE_MOODS,
+				      .follow = (data[0] & 8) != 0,
+				      .answers = data[0] >> 5};
 	memcpy(body, data + 1, size - 1);
 	body[size - 1] = '\0';
-	node_start(data[0] % NODE_MOODS, check_question);
-	run(body);
+	start(&choice);
+	run(&choice, body);
 	node_stop();
 	return 0;
 }
