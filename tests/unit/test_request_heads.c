@@ -107,6 +107,41 @@ static void a_head_that_nobody_has_is_waited_for_once(void **state)
 	       "latest finalized 0x64 state@number");
 }
 
+enum { ITEMS = 1000 };
+
+/* So many that wait for one tag: half of them notifications, of which the others hear nothing.
+ */
+static void a_thousand_wait_for_one_tag(void **state)
+{
+	static const char item[] = BALANCE("\"safe\"") ",";
+	static const char silent[] = "{\"jsonrpc\":\"2.0\",\"method\":\"eth_getBalance\","
+				     "\"params\":[\"" ADDRESS "\",\"safe\"]},";
+	struct buf body;
+	size_t answers = 0;
+
+	(void)state;
+	buf_init(&body, 1u << 20);
+	buf_char(&body, '[');
+	for (unsigned i = 0; i < ITEMS; i++)
+		buf_text(&body, i % 2 ? silent : item);
+	body.ptr[body.len - 1] = ']';
+	buf_char(&body, '\0');
+	for (int leaves = 1; leaves >= 0; leaves--) {
+		struct http_exchange *x = fake_http_post(request_start, rig.pool, body.ptr);
+		assert_int_equal(fake_fork_queued(), 1);
+		if (leaves)
+			fake_http_abort(x);
+		fake_fork_deliver();
+		for (const char *at = fake_http_reply(x); at != NULL;
+		     at = strstr(at + 1, "\"id\":1,\"result\":\"0x389\""))
+			answers++;
+		fake_http_free(&x);
+		pass(2 * SECOND_US);
+	}
+	assert_int_equal(answers, 1 + ITEMS / 2); /* and the reply itself */
+	buf_release(&body);
+}
+
 /* ---- clients that go ---- */
 
 /* After so many answers; false: it had its reply by then. */
@@ -159,6 +194,7 @@ int main(void)
 		TEST(a_huge_head_makes_nothing_final),
 		TEST(a_node_without_a_head),
 		TEST(a_head_that_nobody_has_is_waited_for_once),
+		TEST(a_thousand_wait_for_one_tag),
 		TEST(clients_go_at_every_point),
 	};
 
