@@ -101,10 +101,40 @@ static void bodies_with_a_failure(void **state)
 	}
 }
 
+static void pool_of(size_t arena_bytes)
+{
+	const struct request_limits limits = {.arena_bytes = arena_bytes};
+
+	request_pool_free(&rig.pool);
+	assert_ok(request_pool_new(rig.view, &rig.chain, &limits, &rig.pool));
+}
+
+/* The arena of a body ends after so many bytes: each allocation in it fails in turn. */
+static void bodies_in_small_arenas(void **state)
+{
+	enum { STEP = 16, ENOUGH = 16384 };
+
+	for (size_t scene = 0; scene < sizeof scenes / sizeof scenes[0]; scene++) {
+		fails_at(scene, ULONG_MAX); /* for the truth */
+		for (size_t bytes = STEP; bytes <= ENOUGH; bytes += STEP) {
+			setup(state);
+			pool_of(bytes);
+			scene_set(scene);
+			struct http_exchange *x = answered(scene);
+			check(scene, bytes, fake_http_reply(x), truth);
+			if (bytes == ENOUGH)
+				assert_string_equal(fake_http_reply(x), truth);
+			fake_http_free(&x);
+			teardown_following(state);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bodies_with_a_failure),
+		cmocka_unit_test(bodies_in_small_arenas),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
