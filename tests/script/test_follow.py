@@ -139,8 +139,8 @@ class Reorganised(FollowTest):
         self.assertEqual(self.asked(node, "eth_getStorage", '"latest"'), 0)
         self.assertGreater(self.asked(node, "eth_getStorage", '{"blockHash":'), 0)
 
-    def test_state_is_read_by_number_between_two_reads_of_the_hash(self):
-        node, proxy = self.pair(eip1898=False)
+    def read_by_number(self, reads_of_the_hash, **way):
+        node, proxy = self.pair(eip1898=False, **way)
         client = self.client(proxy, node)
         client.batch()
         client.batch()
@@ -151,9 +151,17 @@ class Reorganised(FollowTest):
         truth = node.oracle.rpc(*asked)
         self.assertEqual(proxy.rpc(*asked), truth)
         self.assertEqual(self.asked(node, "eth_getStorageAt", '"%s"' % hex(number)), 1)
-        self.assertEqual(self.asked(node, "eth_getBlockByNumber", '"%s"' % hex(number)), 2)
+        self.assertEqual(self.asked(node, "eth_getBlockByNumber", '"%s"' % hex(number)),
+                         reads_of_the_hash)
         self.assertEqual(proxy.rpc(*asked), truth)
         self.assertEqual(self.asked(node, "eth_getStorageAt"), 1)
+
+    def test_state_is_read_by_number_between_two_reads_of_the_hash(self):
+        self.read_by_number(2)
+
+    def test_state_is_read_by_number_before_a_read_of_the_hash(self):
+        """Where the node takes no batches."""
+        self.read_by_number(1, max_batch=1)
 
     def test_afterwards_all_is_of_the_new_branch(self):
         """What was cached of the old one, by number and by transaction, is not served."""
