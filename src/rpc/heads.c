@@ -194,10 +194,11 @@ static void take(struct heads *heads, enum block_tag tag, struct head *head,
 	pthread_mutex_unlock(&heads->lock);
 }
 
+/* A chain that has once said what is final has the tag: it fails, or another node lacks it. */
 static void lacks_finalized(struct heads *heads)
 {
 	pthread_mutex_lock(&heads->lock);
-	heads->by_depth = true;
+	heads->by_depth = !heads->known[TAG_FINALIZED];
 	pthread_mutex_unlock(&heads->lock);
 }
 

@@ -114,11 +114,15 @@ void request_settled(struct request *request)
 	request_reply(request);
 }
 
-static bool is_same_head(const struct heads_seen *one, const struct heads_seen *other)
+/* Whether the head is the one that there was when the body first saw a tag. */
+static bool is_same_head(const struct request *request, const struct heads_seen *seen)
 {
-	return one != NULL && other != NULL &&
-	       eth_bytes32_equal(&one->tags[TAG_LATEST].block.at.hash,
-				 &other->tags[TAG_LATEST].block.at.hash);
+	for (unsigned tag = 0; tag < HEADS_TAGS; tag++)
+		if (request->seen[tag] != NULL)
+			return eth_bytes32_equal(
+				&request->seen[tag]->tags[TAG_LATEST].block.at.hash,
+				&seen->tags[TAG_LATEST].block.at.hash);
+	return false;
 }
 
 /* Back to where its parameters have just been read. */
@@ -145,7 +149,7 @@ static void request_progress(struct request *request)
 static void look_again(struct request *request, struct heads_seen *seen)
 {
 	request->looking = false;
-	if (seen == NULL || is_same_head(seen, request->seen[TAG_LATEST])) {
+	if (seen == NULL || is_same_head(request, seen)) {
 		heads_seen_put(&seen);
 		request_reply(request);
 		return;

@@ -142,6 +142,37 @@ static void a_thousand_wait_for_one_tag(void **state)
 	buf_release(&body);
 }
 
+static void a_body_that_saw_another_tag_begins_anew_for_another_head(void **state)
+{
+	const char *lacking_it = ERROR(-32603, "it does not have the block");
+
+	(void)state;
+	follow(BLOCK_NUMBER, RESULT("\"0x3e8\""), "latest finalized");
+	node.lacks = 1;
+	follow(BALANCE("\"safe\""), lacking_it, "safe state@hash latest");
+	node.lacks = 1;
+	node.branch = 2;
+	follow(BALANCE("\"safe\""), RESULT("\"0x389\""), "state@hash latest state@hash");
+}
+
+/* Where there was a tag, its failure does not make the depth count. */
+static void a_tag_that_fails_now_and_then(void **state)
+{
+	(void)state;
+	follow(BLOCK_NUMBER, RESULT("\"0x3e8\""), "latest finalized");
+	node.no_finalized = true;
+	for (unsigned i = 0; i < 3; i++) {
+		node.head += 1000;
+		pass(61 * SECOND_US);
+		node.asked[0] = '\0';
+		struct http_exchange *x = fake_http_post(request_start, rig.pool, BLOCK_NUMBER);
+		fake_fork_deliver();
+		assert_string_equal(node.asked, "latest finalized");
+		fake_http_free(&x);
+	}
+	assert_int_equal(rig.chain.finalized, 900);
+}
+
 /* ---- clients that go ---- */
 
 /* After so many answers; false: it had its reply by then. */
@@ -194,6 +225,8 @@ int main(void)
 		TEST(a_huge_head_makes_nothing_final),
 		TEST(a_node_without_a_head),
 		TEST(a_head_that_nobody_has_is_waited_for_once),
+		TEST(a_body_that_saw_another_tag_begins_anew_for_another_head),
+		TEST(a_tag_that_fails_now_and_then),
 		TEST(a_thousand_wait_for_one_tag),
 		TEST(clients_go_at_every_point),
 	};
