@@ -344,6 +344,19 @@ static enum err read_head(const struct fork_answer *answer, struct head *out,
 	return err;
 }
 
+static enum err ask_tag(struct heads_view *view, enum block_tag tag);
+
+/* Who asks for nothing but "finalized" gets past a head that was heard long ago: the one of now
+ * is heard for the next time. */
+static void hear_finalized(struct heads_view *view, uint64_t number)
+{
+	if (heads_raise_finalized(view->heads, number) == number)
+		return;
+	enum err err = ask_tag(view, TAG_LATEST);
+	if (err != OK)
+		log_debug("the head is not asked for", LOG_S("cause", err_name(err)));
+}
+
 static void on_head(void *cookie, const struct fork_answer *answer)
 {
 	struct ask *ask = cookie;
@@ -359,7 +372,7 @@ static void on_head(void *cookie, const struct fork_answer *answer)
 	}
 	if (failure.err == OK) {
 		if (ask->tag == TAG_FINALIZED)
-			heads_raise_finalized(view->heads, head.block.at.number);
+			hear_finalized(view, head.block.at.number);
 		head.block.final = chain_is_final(view->heads->chain, head.block.at.number);
 		head.block.at.by_hash = !head.block.final;
 		take(view->heads, ask->tag, &head,

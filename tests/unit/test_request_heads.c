@@ -40,7 +40,7 @@ static void what_is_final_is_not_above_the_head(void **state)
 {
 	(void)state;
 	node.finalized = 5000;
-	follow(BLOCK_NUMBER, RESULT("\"0x3e8\""), "latest finalized");
+	follow(BLOCK_NUMBER, RESULT("\"0x3e8\""), "latest finalized latest");
 	assert_int_equal(rig.chain.finalized, 1000);
 	node.head = 1100;
 	pass(2 * SECOND_US);
@@ -53,6 +53,24 @@ static void what_is_final_is_not_above_the_head(void **state)
 	pass(61 * SECOND_US);
 	follow(BALANCE("\"finalized\""), RESULT("\"0x141a\""), "finalized state@number");
 	assert_int_equal(rig.chain.finalized, 1050);
+}
+
+static void who_wants_nothing_but_what_is_final(void **state)
+{
+	(void)state;
+	node.stem = 5000;
+	for (unsigned i = 1; i <= 3; i++) {
+		node.head = 1000 + 1000 * i;
+		node.finalized = node.head - 100;
+		char reply[64];
+		snprintf(reply, sizeof reply, RESULT("\"0x%llx\""),
+			 (unsigned long long)node.finalized);
+		pass(2 * SECOND_US);
+		follow(BALANCE("\"finalized\""), reply, "finalized latest state@hash");
+		pass(2 * SECOND_US);
+		follow(BALANCE("\"finalized\""), reply, "finalized");
+		assert_int_equal(rig.chain.finalized, node.finalized);
+	}
 }
 
 static void a_head_with_two_numbers_is_the_one_that_came_first(void **state)
@@ -221,6 +239,7 @@ int main(void)
 		TEST(tags_are_ends_of_a_range),
 		TEST(a_range_to_a_tag_that_is_not_there),
 		TEST(what_is_final_is_not_above_the_head),
+		TEST(who_wants_nothing_but_what_is_final),
 		TEST(a_head_with_two_numbers_is_the_one_that_came_first),
 		TEST(a_huge_head_makes_nothing_final),
 		TEST(a_node_without_a_head),
