@@ -320,6 +320,26 @@ static void left_while_the_block_is_read(void **state)
 	rig_end(&rig);
 }
 
+static void the_fork_ends_while_the_block_is_read(void **state)
+{
+	(void)state;
+	struct rig rig;
+	struct asked asked;
+	start_without_batches(&rig);
+	struct fork_question q = guarded_call(990);
+	rig_ask(&rig, &asked, &q);
+	rig_advance_ms(&rig, 75);
+	assert_int_equal(fake_nodes[0].block_calls, 1);
+	fork_port_close(&rig.port);
+	rig_advance_ms(&rig, 1);
+	engine_free(&rig.fork);
+	assert_int_equal(fake_loop_timer_count(rig.loop), 0);
+	loop_free(&rig.loop);
+	secret_free(&rig.urls[0]);
+	assert_false(asked.done);
+	assert_int_equal(check_failures(), 0);
+}
+
 /* ---- {"blockHash"} ---- */
 
 /* The form goes, the meaning stays. */
@@ -386,6 +406,7 @@ int main(void)
 		cmocka_unit_test(state_without_block_hashes_and_batches),
 		cmocka_unit_test(the_read_fails),
 		cmocka_unit_test(left_while_the_block_is_read),
+		cmocka_unit_test(the_fork_ends_while_the_block_is_read),
 		cmocka_unit_test(a_refused_block_hash_becomes_a_guarded_number),
 		cmocka_unit_test(a_refused_block_hash_is_no_answer),
 	};
