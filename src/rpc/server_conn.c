@@ -275,7 +275,7 @@ static bool receive(struct conn *conn)
 		conn_refuse(conn, 503, "too many bodies are on their way");
 		return true;
 	}
-	const ssize_t n = recv(conn->lfd.fd, to, room, 0);
+	const ssize_t n = socket_receive(conn->lfd.fd, to, room);
 	if (n > 0) {
 		conn->input.end += (size_t)n;
 		conn->fresh = false;
@@ -292,7 +292,7 @@ static bool drop_received(struct conn *conn)
 	char dropped[DROP_BYTES];
 
 	for (int i = 0; i < DROPS_PER_TURN; i++) {
-		const ssize_t n = recv(conn->lfd.fd, dropped, sizeof dropped, 0);
+		const ssize_t n = socket_receive(conn->lfd.fd, dropped, sizeof dropped);
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return true;
@@ -325,8 +325,8 @@ static bool send_pending(struct conn *conn)
 {
 	if (conn->out.len == 0)
 		return true;
-	const ssize_t n = send(conn->lfd.fd, conn->out.ptr + conn->out_sent, out_pending(conn),
-			       MSG_NOSIGNAL);
+	const ssize_t n =
+		socket_send(conn->lfd.fd, conn->out.ptr + conn->out_sent, out_pending(conn));
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
 	stat_add(&conn->server->stats.bytes_out, (unsigned long long)n);

@@ -25,6 +25,8 @@
 #include "rpc/input.h"
 #include "rpc/server.h"
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 enum {
 	/* Unsent reply bytes at which a connection's further requests have to wait. */
@@ -180,6 +182,18 @@ static inline void stat_add(atomic_ullong *counter, unsigned long long n)
 {
 	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
 			      memory_order_relaxed);
+}
+
+/* recv(2) and send(2) are points of cancellation: in a program with threads the library makes
+ * two locked instructions around each. Nobody cancels a thread here. */
+static inline ssize_t socket_receive(int fd, void *to, size_t room)
+{
+	return syscall(SYS_recvfrom, fd, to, room, 0, NULL, NULL);
+}
+
+static inline ssize_t socket_send(int fd, const void *bytes, size_t n)
+{
+	return syscall(SYS_sendto, fd, bytes, n, MSG_NOSIGNAL, NULL, 0);
 }
 
 /* --- server.c --- */
