@@ -81,7 +81,8 @@ static struct fd_row *row_of(const struct loop *loop, int fd)
 enum err loop_fd_add(struct loop *loop, struct loop_fd *lfd, int fd, unsigned wanted,
 		     loop_fd_fn *fn, void *cookie)
 {
-	*lfd = (struct loop_fd){.fd = -1, .wanted = wanted, .fn = fn, .cookie = cookie};
+	*lfd = (struct loop_fd){
+		.fd = -1, .wanted = wanted & ~(unsigned)LOOP_EDGE, .fn = fn, .cookie = cookie};
 	if (fd < 0 || row_of(loop, fd))
 		return ERR_IO; /* as epoll says EBADF, EEXIST */
 	size_t slot = 0;
@@ -107,6 +108,12 @@ void loop_fd_want(struct loop *loop, struct loop_fd *lfd, unsigned wanted)
 	REQUIRE(lfd->generation != 0 && lfd->slot < loop->fd_count);
 	REQUIRE(loop->fds[lfd->slot].lfd == lfd);
 	lfd->wanted = wanted;
+}
+
+/* Its descriptors are polled anew in each turn. */
+void loop_fd_drained(struct loop_fd *lfd)
+{
+	REQUIRE(lfd->generation != 0);
 }
 
 void loop_fd_remove(struct loop *loop, struct loop_fd *lfd)

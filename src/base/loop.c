@@ -15,6 +15,7 @@ enum {
 #define STOP_SLOT    UINT32_MAX /* the stop eventfd, which has no row in the table */
 #define NO_SLOT	     UINT32_MAX
 #define WAIT_FOREVER UINT64_MAX
+#define LOOP_STALE   UINT32_MAX /* as what the kernel knows: to be told in any case */
 
 /* One row per registered descriptor. Events carry row and generation: a row that has been
  * given up since, or has another tenant, does not match. */
@@ -158,11 +159,12 @@ static void slot_give_back(struct loop *loop, uint32_t slot)
 
 /* With EPOLLET a descriptor of which nothing is wanted reports its hang-up once, and is not
  * waited on in circles; epoll cannot be told to leave hang-ups out. */
-static uint32_t epoll_mask(unsigned wanted)
+static uint32_t epoll_mask(unsigned wanted, bool edge)
 {
 	return (wanted & LOOP_READ ? (uint32_t)EPOLLIN : 0) |
+	       (wanted & LOOP_READ && edge ? (uint32_t)EPOLLRDHUP : 0) |
 	       (wanted & LOOP_WRITE ? (uint32_t)EPOLLOUT : 0) |
-	       (wanted == 0 ? (uint32_t)EPOLLET : 0);
+	       (wanted == 0 || edge ? (uint32_t)EPOLLET : 0);
 }
 
 static enum err fd_add(struct loop *loop, struct loop_fd *lfd, uint32_t mask)
@@ -186,9 +188,15 @@ static enum err fd_add(struct loop *loop, struct loop_fd *lfd, uint32_t mask)
 enum err loop_fd_add(struct loop *loop, struct loop_fd *lfd, int fd, unsigned wanted,
 		     loop_fd_fn *fn, void *cookie)
 {
-	*lfd = (struct loop_fd){
-		.fd = fd, .wanted = wanted, .actual = wanted, .fn = fn, .cookie = cookie};
-	return fd_add(loop, lfd, epoll_mask(wanted));
+	const bool edge = (wanted & LOOP_EDGE) != 0;
+	wanted &= ~(unsigned)LOOP_EDGE;
+	*lfd = (struct loop_fd){.fd = fd,
+				.wanted = wanted,
+				.actual = wanted,
+				.edge = edge,
+				.fn = fn,
+				.cookie = cookie};
+	return fd_add(loop, lfd, epoll_mask(wanted, edge));
 }
 
 static bool is_registered(const struct loop *loop, const struct loop_fd *lfd)
@@ -197,15 +205,39 @@ static bool is_registered(const struct loop *loop, const struct loop_fd *lfd)
 	       CHECK(loop->slots[lfd->slot].lfd == lfd);
 }
 
+static void slot_soil(struct loop *loop, uint32_t slot)
+{
+	if (loop->slots[slot].dirty)
+		return;
+	loop->slots[slot].dirty = true;
+	loop->dirty[loop->dirty_count++] = slot;
+}
+
 void loop_fd_want(struct loop *loop, struct loop_fd *lfd, unsigned wanted)
 {
 	REQUIRE(is_registered(loop, lfd));
 	lfd->wanted = wanted;
-	struct slot *s = &loop->slots[lfd->slot];
-	if (wanted == lfd->actual || s->dirty)
+	if (wanted != lfd->actual)
+		slot_soil(loop, lfd->slot);
+}
+
+/* The kernel has reported an edge, and does not look again by itself. Of a descriptor of which
+ * nothing was wanted it can only be a hang-up, and once is enough. */
+static void fd_reported(struct loop *loop, struct loop_fd *lfd, uint32_t events)
+{
+	if (!lfd->edge || lfd->actual == 0)
 		return;
-	s->dirty = true;
-	loop->dirty[loop->dirty_count++] = lfd->slot;
+	lfd->ends = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+	if (lfd->actual != LOOP_STALE)
+		lfd->armed = lfd->actual;
+	lfd->actual = LOOP_STALE;
+	slot_soil(loop, lfd->slot);
+}
+
+void loop_fd_drained(struct loop_fd *lfd)
+{
+	if (lfd->actual == LOOP_STALE && !lfd->ends)
+		lfd->actual = lfd->armed;
 }
 
 void loop_fd_remove(struct loop *loop, struct loop_fd *lfd)
@@ -232,7 +264,7 @@ static void flush_interest(struct loop *loop)
 		s->dirty = false;
 		if (!lfd || lfd->wanted == lfd->actual)
 			continue;
-		struct epoll_event event = {.events = epoll_mask(lfd->wanted),
+		struct epoll_event event = {.events = epoll_mask(lfd->wanted, lfd->edge),
 					    .data.u64 = (uint64_t)lfd->generation << 32 |
 							lfd->slot};
 		/* Needs no memory: fails only if the descriptor was closed before removal. */
@@ -454,10 +486,11 @@ static bool dispatch(struct loop *loop, int n, bool wakes)
 			others = true;
 			continue;
 		}
-		unsigned happened = (event->events & EPOLLIN ? LOOP_READ : 0) |
+		unsigned happened = (event->events & (EPOLLIN | EPOLLRDHUP) ? LOOP_READ : 0) |
 				    (event->events & EPOLLOUT ? LOOP_WRITE : 0);
 		if (event->events & (EPOLLERR | EPOLLHUP))
 			happened = LOOP_READ | LOOP_WRITE;
+		fd_reported(loop, lfd, event->events);
 		/* Wanted may have changed since the wait. */
 		if (happened & lfd->wanted)
 			lfd->fn(lfd->cookie, happened & lfd->wanted);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * An event loop: level-triggered epoll, a timer heap, wake-ups from other threads, hooks.
+ * An event loop: epoll, level-triggered to its users, a timer heap, wake-ups from other
+ * threads, hooks.
  *
  * One thread owns a loop and everything registered with it; only loop_wake_signal and
  * loop_stop may be called from elsewhere. A turn is: wait; file descriptors; wake-ups; due
@@ -24,14 +25,17 @@
 
 struct loop;
 
-enum { LOOP_READ = 1, LOOP_WRITE = 2 };
+/* LOOP_EDGE, for loop_fd_add only: the callback may call loop_fd_drained. */
+enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_EDGE = 4 };
 
 struct loop_fd;
 /* events: LOOP_READ | LOOP_WRITE; an error or hang-up shows as both of those wanted. */
 typedef void loop_fd_fn(void *cookie, unsigned events);
 struct loop_fd {
 	int fd;			 /* -1: not registered */
-	unsigned wanted, actual; /* actual: what the kernel knows */
+	unsigned wanted, actual; /* actual: what the kernel knows, or LOOP_STALE */
+	unsigned armed;		 /* edge: actual, if the callback has drained it */
+	bool edge, ends;	 /* ends: an end or an error has been seen */
 	loop_fd_fn *fn;
 	void *cookie;
 	/* Internal: the row of the loop's table, and which of its tenants this is, so that a
@@ -78,6 +82,11 @@ void loop_stop(struct loop *loop);
 enum err loop_fd_add(struct loop *loop, struct loop_fd *lfd, int fd, unsigned wanted,
 		     loop_fd_fn *fn, void *cookie) WARN_UNUSED;
 void loop_fd_want(struct loop *loop, struct loop_fd *lfd, unsigned wanted);
+/* With LOOP_EDGE, within its callback: all that had come has been read, by a read that was
+ * given less than it had room for (epoll(7)). It is reported again when more comes. Without
+ * this call, and after an end or an error, the loop asks the kernel again, as for any other
+ * descriptor, but by a system call of its own. */
+void loop_fd_drained(struct loop_fd *lfd);
 /* Before close(fd). Allowed when not registered (zeroed memory included). */
 void loop_fd_remove(struct loop *loop, struct loop_fd *lfd);
 

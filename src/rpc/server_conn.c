@@ -279,6 +279,8 @@ static bool receive(struct conn *conn)
 	if (n > 0) {
 		conn->input.end += (size_t)n;
 		conn->fresh = false;
+		if ((size_t)n < room)
+			loop_fd_drained(&conn->lfd);
 		stat_add(&server->stats.bytes_in, (unsigned long long)n);
 		return true;
 	}
@@ -550,7 +552,7 @@ enum err conn_new(struct server *server, int fd, const struct sockaddr_storage *
 	conn->fresh = true;
 	http_head_init(&conn->head);
 	loop_timer_init(&conn->timer, on_timer, conn);
-	err = loop_fd_add(server->loop, &conn->lfd, fd, LOOP_READ, on_event, conn);
+	err = loop_fd_add(server->loop, &conn->lfd, fd, LOOP_READ | LOOP_EDGE, on_event, conn);
 	if (err != OK)
 		goto fail;
 	err = set_deadline(conn);

@@ -11,9 +11,11 @@ struct end {
 	char name;
 	unsigned got;
 	int calls;
-	bool reads; /* one byte a call */
+	bool reads;   /* one byte a call */
+	bool drained; /* says so */
 	bool stops;
 	struct end *removes; /* and closes */
+	struct end *quiets;
 };
 
 static void end_drop(struct end *end)
@@ -33,16 +35,22 @@ static void end_ready(void *cookie, unsigned events)
 	end->calls++;
 	if (end->reads)
 		assert_int_equal(read(end->fd, &byte, 1), 1);
+	if (end->drained)
+		loop_fd_drained(&end->lfd);
+	if (end->quiets)
+		loop_fd_want(loop, &end->quiets->lfd, 0);
 	if (end->stops)
 		loop_stop(loop);
 	if (end->removes)
 		end_drop(end->removes);
 }
 
+static unsigned edge; /* LOOP_EDGE: for all that are added */
+
 static void end_add(struct end *end, char name, int fd, unsigned wanted)
 {
 	*end = (struct end){.name = name, .fd = fd};
-	assert_ok(loop_fd_add(loop, &end->lfd, fd, wanted, end_ready, end));
+	assert_ok(loop_fd_add(loop, &end->lfd, fd, wanted | edge, end_ready, end));
 }
 
 static void make_pair(int fds[2])
@@ -152,6 +160,91 @@ static void a_hang_up_that_nobody_wants_does_not_spin(void **state)
 	run_for(100000);
 	assert_int_equal(a.calls, 1);
 	end_drop(&a);
+}
+
+static void an_edge_is_as_good_as_a_level(void **state)
+{
+	edge = LOOP_EDGE;
+	level_triggered_until_it_is_read(state);
+	only_what_is_wanted_is_reported(state);
+	a_change_of_interest_that_is_undone_costs_nothing(state);
+	a_hang_up_shows_as_what_is_wanted(state);
+	a_hang_up_that_nobody_wants_does_not_spin(state);
+	edge = 0;
+}
+
+static void what_is_drained_is_reported_when_more_comes(void **state)
+{
+	(void)state;
+	int fds[2];
+	struct end a;
+	make_pair(fds);
+	end_add(&a, 'a', fds[0], LOOP_READ | LOOP_EDGE);
+	a.reads = a.drained = a.stops = true;
+	for (int i = 1; i <= 3; i++) {
+		assert_int_equal(write(fds[1], "x", 1), 1);
+		run_for(100000);
+		assert_int_equal(a.calls, i);
+	}
+	/* It is believed: nobody asks the kernel about the second byte. */
+	assert_int_equal(write(fds[1], "xy", 2), 2);
+	run_for(100000);
+	run_for(500);
+	assert_int_equal(a.calls, 4);
+	loop_fd_want(loop, &a.lfd, LOOP_READ | LOOP_WRITE);
+	run_for(100000);
+	assert_int_equal(a.got, LOOP_READ | LOOP_WRITE);
+	end_drop(&a);
+	close(fds[1]);
+}
+
+/* It came with the last bytes, and no edge comes after it. */
+static void an_end_is_never_drained(void **state)
+{
+	(void)state;
+	int fds[2];
+	struct end a;
+	make_pair(fds);
+	end_add(&a, 'a', fds[0], LOOP_READ | LOOP_EDGE);
+	a.reads = a.drained = a.stops = true;
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	assert_ok(shutdown(fds[1], SHUT_WR));
+	run_for(100000);
+	a.reads = false;
+	run_for(100000);
+	assert_int_equal(a.calls, 2);
+	end_drop(&a);
+	close(fds[1]);
+}
+
+static void want_again(void *cookie)
+{
+	struct end *end = cookie;
+	if (end->lfd.wanted == 0)
+		loop_fd_want(loop, &end->lfd, LOOP_READ);
+}
+
+static void an_edge_that_was_not_wanted_is_not_lost(void **state)
+{
+	(void)state;
+	int one[2], two[2];
+	struct end a, b;
+	struct loop_hook hook;
+	make_pair(one);
+	make_pair(two);
+	end_add(&a, 'a', one[0], LOOP_READ | LOOP_EDGE);
+	end_add(&b, 'b', two[0], LOOP_READ | LOOP_EDGE);
+	a.reads = b.reads = b.stops = true;
+	a.quiets = &b; /* in the turn in which both are ready; then it is wanted again */
+	assert_int_equal(write(one[1], "x", 1), 1);
+	assert_int_equal(write(two[1], "x", 1), 1);
+	loop_hook_add(loop, &hook, want_again, &b);
+	run_for(100000);
+	assert_string_equal(trace, "ab");
+	end_drop(&a);
+	end_drop(&b);
+	close(one[1]);
+	close(two[1]);
 }
 
 static void a_callback_may_remove_itself_and_others(void **state)
@@ -356,6 +449,10 @@ int main(void)
 		LOOP_TEST(a_change_of_interest_that_is_undone_costs_nothing),
 		LOOP_TEST(a_hang_up_shows_as_what_is_wanted),
 		LOOP_TEST(a_hang_up_that_nobody_wants_does_not_spin),
+		LOOP_TEST(an_edge_is_as_good_as_a_level),
+		LOOP_TEST(what_is_drained_is_reported_when_more_comes),
+		LOOP_TEST(an_end_is_never_drained),
+		LOOP_TEST(an_edge_that_was_not_wanted_is_not_lost),
 		LOOP_TEST(a_callback_may_remove_itself_and_others),
 		LOOP_TEST(a_callback_may_free_the_owner_of_everything),
 		LOOP_TEST(the_same_number_for_another_socket),
