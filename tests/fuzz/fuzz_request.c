@@ -130,6 +130,22 @@ static bool begins(struct span text, const char *with)
 	return text.len > strlen(with) && strncmp(text.ptr, with, strlen(with)) == 0;
 }
 
+static uint64_t highest(void)
+{
+	return node.heads != NULL ? PIN + 1 : PIN;
+}
+
+/* Followed, what a number means is only true as long as the head stays on the chain. */
+static void check_guard(const struct fork_question *q, struct span number)
+{
+	struct span text;
+	uint64_t n;
+
+	if (node.heads != NULL && json_string_plain(number, &text) && text.len < 66 &&
+	    eth_quantity_u64(text, &n) == OK && n > rig.chain.finalized)
+		REQUIRE(q->guarded);
+}
+
 /* By number or by hash. */
 static void check_block(const struct method *method, const struct fork_question *q,
 			const struct keep *keep)
@@ -145,6 +161,7 @@ static void check_block(const struct method *method, const struct fork_question 
 		return;
 	}
 	REQUIRE(begins(block, "\"0x") || begins(block, "{\"blockHash\":\"0x"));
+	check_guard(q, block);
 }
 
 /* A filter names a block, or numbers up to the head. */
@@ -158,7 +175,8 @@ static void check_range(const struct fork_question *q)
 		return;
 	}
 	REQUIRE(json_member(filter, "toBlock", &value) && json_string_plain(value, &text) &&
-		eth_quantity_u64(text, &number) == OK && number <= PIN + 1);
+		eth_quantity_u64(text, &number) == OK && number <= highest());
+	check_guard(q, value);
 	REQUIRE(!json_member(filter, "fromBlock", &value) ||
 		(json_string_plain(value, &text) && eth_quantity_u64(text, &number) == OK));
 }
@@ -196,7 +214,7 @@ static void check_call(const struct fork_question *q)
 	struct keep keep;
 
 	expect_canonical(q->params);
-	REQUIRE(q->block.number <= PIN + 1 && q->tag.len >= sizeof keep);
+	REQUIRE(q->block.number <= highest() && q->tag.len >= sizeof keep);
 	memcpy(&keep, q->tag.ptr, sizeof keep);
 	if (method == NULL)
 		return;
@@ -322,14 +340,27 @@ static void says_block(struct span hash)
 	}
 }
 
+/* One reorganisation is not seen by who asks for the latest block. */
+static void check_latest(struct span request, struct span answer)
+{
+	struct span params, error, message;
+
+	if (json_member(answer, "error", &error) && json_member(error, "message", &message) &&
+	    json_member(request, "params", &params) && json_type(params) == JSON_ARRAY &&
+	    span_is(element_at(params, 1), "\"latest\""))
+		REQUIRE(!span_is(message, "\"" NODE_LACKS "\""));
+}
+
 /* A good node's balances tell their branch, its calls their block. */
 static void check_head(struct span request, struct span answer)
 {
 	struct span method, params, result, value;
 	struct eth_u256 number;
 
-	if (node.heads == NULL || node_mood != NODE_GOOD ||
-	    !json_member(answer, "result", &result) || !json_member(request, "method", &method))
+	if (node.heads == NULL || node_mood != NODE_GOOD)
+		return;
+	check_latest(request, answer);
+	if (!json_member(answer, "result", &result) || !json_member(request, "method", &method))
 		return;
 	if (span_is(method, "\"eth_blockNumber\"") && json_string_plain(result, &value) &&
 	    eth_quantity_lenient(value, &number) == OK)

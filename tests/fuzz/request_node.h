@@ -31,6 +31,7 @@ static enum node_mood node_mood;
 
 #define NODE_CLIENT "Geth" /* what it says that it is */
 #define NODE_STEM   990
+#define NODE_LACKS  "it does not have the block"
 
 static struct {
 	struct heads *heads; /* followed; NULL: pinned */
@@ -217,7 +218,7 @@ static inline bool node_followed(const struct fork_question *q, struct fork_answ
 	if (node_lacks(q)) {
 		a->err = ERR_NOT_FOUND;
 		a->lacks = true;
-		a->detail = "it does not have the block";
+		a->detail = NODE_LACKS;
 	} else if (q->kind == FORK_BALANCE) {
 		a->value.bytes[31] = 7;
 		a->value.bytes[30] = q->block.hash.bytes[8];
