@@ -93,18 +93,20 @@ static inline bool is_data(struct span json)
 
 /* ---- places in the chain ---- */
 
-/* A quantity, or a JSON integer; as a member of that name. */
+/* A quantity, or a JSON integer, of a member of that name. */
 static inline bool place_member(struct span object, const char *name, uint64_t *out)
 {
 	const struct span value = value_of(object, name);
-	const bool is_hex = json_type(value) == JSON_STRING && value.len > 4;
-	char text[32] = "";
+	const bool is_hex = json_type(value) == JSON_STRING;
+	char text[32] = "", again[32];
 
 	if ((!is_hex && json_type(value) != JSON_NUMBER) || value.len >= sizeof text)
 		return false;
 	memcpy(text, value.ptr + is_hex, value.len - (is_hex ? 2 : 0));
 	*out = strtoull(text, NULL, is_hex ? 16 : 10);
-	return true;
+	/* Whatever else it read, it would be written otherwise. */
+	snprintf(again, sizeof again, is_hex ? "0x%llx" : "%llu", (unsigned long long)*out);
+	return strcasecmp(text, again) == 0;
 }
 
 /* Each of a list is of a block from `from` to `to`, and they stand as in the chain. */
