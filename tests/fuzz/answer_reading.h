@@ -143,6 +143,14 @@ static inline bool in_order(struct span list, uint64_t from, uint64_t to)
 /* So far behind an error's name it is looked for at the least. */
 #define LIMIT_WITHIN 480
 
+static inline bool has_text(struct span text, const char *wanted)
+{
+	for (size_t at = 0; at + strlen(wanted) <= text.len; at++)
+		if (strncasecmp(text.ptr + at, wanted, strlen(wanted)) == 0)
+			return true;
+	return false;
+}
+
 static inline bool has_limit(struct span text)
 {
 	static const char *const limits[] = {"timeout",	       "timed out", "deadline exceeded",
@@ -151,21 +159,21 @@ static inline bool has_limit(struct span text)
 					     "missing trie",   "-32005",    "-38026"};
 
 	for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
-		for (size_t at = 0; at + strlen(limits[i]) <= text.len; at++)
-			if (strncasecmp(text.ptr + at, limits[i], strlen(limits[i])) == 0)
-				return true;
+		if (has_text(text, limits[i]))
+			return true;
 	return false;
 }
 
-/* Whether what a node says of its limits stands in an error, anywhere in a result. */
-static inline bool shows_limit(struct span json)
+/* Whether what a node says of its limits stands in an error, anywhere in a result. own_gas: the
+ * question names its gas, so that running out of it is not a limit of the node's. */
+static inline bool shows_limit(struct span json, bool own_gas)
 {
 	struct json_iter iter = json_iter(json);
 	struct span name, value;
 
 	if (json_type(json) == JSON_ARRAY) {
 		while (json_next_element(&iter, &value))
-			if (shows_limit(value))
+			if (shows_limit(value, own_gas))
 				return true;
 	} else if (json_type(json) == JSON_OBJECT) {
 		while (json_next_member(&iter, &name, &value)) {
@@ -175,8 +183,8 @@ static inline bool shows_limit(struct span json)
 			if (end > stop)
 				text.len = stop > value.ptr ? (size_t)(stop - value.ptr) : 0;
 			if ((name.len >= 5 && strncmp(name.ptr, "error", 5) == 0 &&
-			     has_limit(text)) ||
-			    shows_limit(value))
+			     (has_limit(text) || (!own_gas && has_text(text, "out of gas")))) ||
+			    shows_limit(value, own_gas))
 				return true;
 		}
 	}

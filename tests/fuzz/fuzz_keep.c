@@ -38,6 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 	"1:eth_getLogs[{\"fromBlock\":\"0x0\",\"toBlock\":\"0x3b6\",\"address\":[\"" ADDRESS \
 	"\",\"" OTHER                                                                        \
 	"\"],\"topics\":[[" WORD("01") "],null,[" WORD("00") "," WORD("64") "]]}]"
+#define KEY_GAS	   "1:eth_simulateV1[{\"gas\":\"0x1\"},\"0x" B100 "\"]"
 #define KEY_ALL	   "1:eth_getLogs[{\"fromBlock\":\"0x0\",\"toBlock\":\"0x3b6\"}]"
 #define TOP_NUMBER 950 /* above the finalized block */
 #define EPOCH	   3   /* of a block by number, when it is the third byte */
@@ -45,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* The first byte: a kind (kinds), and these. */
 enum { KINDS_MASK = 31, BY_KIND = 32, FAILED_SO = 64, OTHER_KIND = 128 };
 /* The second byte: flags of keep.h, and these. DIGEST: the hash is that of the answer's bytes;
- * of logs: no filter. */
+ * of logs: no filter; of a run: the question names its gas. */
 enum { HIGH = 32, PIN_FINAL = 64, DIGEST = 128 };
 
 static const enum keep_kind kinds[] = {
@@ -58,7 +59,7 @@ struct scene {
 	struct keep keep;
 	struct span key, json, client;
 	struct fork_question question;
-	bool pin_final, is_error, has_filter;
+	bool pin_final, is_error, has_filter, names_gas;
 };
 
 /* ---- a second reading ---- */
@@ -248,7 +249,8 @@ static bool may_be_kept(const struct scene *s)
 	case KEEP_GAS:
 	case KEEP_RUN:
 	case KEEP_TRACER:
-		return is_settled(s) && !span_is(s->json, "null") && !shows_limit(s->json);
+		return is_settled(s) && !span_is(s->json, "null") &&
+		       !shows_limit(s->json, s->names_gas);
 	case KEEP_LOGS:
 	case KEEP_TRACES:
 		return fixed;
@@ -457,6 +459,8 @@ static void choose_key(struct scene *s)
 		s->key = SPAN(KEY_BLOCK);
 	else if (s->keep.kind == KEEP_LOGS)
 		s->key = s->has_filter ? SPAN(KEY_LOGS) : SPAN(KEY_ALL);
+	else if (s->keep.kind == KEEP_RUN && s->names_gas)
+		s->key = SPAN(KEY_GAS);
 	else if (s->keep.kind == KEEP_GAS)
 		s->key = SPAN(KEY_CLIENT);
 }
@@ -480,6 +484,7 @@ static void scene_of(struct scene *s, const uint8_t head[3], struct span json)
 		s->keep.epoch = head[2];
 	s->keep.hash = hash_of(NUMBER);
 	REQUIRE(eth_address_parse(SPAN(ADDRESS), &s->keep.address) == OK);
+	s->names_gas = s->keep.kind == KEEP_RUN && (flags & DIGEST) != 0;
 	if (flags & DIGEST)
 		know_digest(&s->keep, json);
 	choose_key(s);
