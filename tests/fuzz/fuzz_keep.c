@@ -152,9 +152,10 @@ static bool is_wanted(struct span log)
 
 static bool are_logs(const struct scene *s)
 {
+	const bool has_range = (s->keep.flags & KEEP_HAS_NUMBER) != 0;
 	bool good = json_type(s->json) == JSON_ARRAY && all_name_block(s) &&
-		    in_order(s->json, s->keep.count,
-			     s->keep.flags & KEEP_HAS_NUMBER ? s->keep.number : UINT64_MAX);
+		    in_order(s->json, has_range ? s->keep.count : 0,
+			     has_range ? s->keep.number : UINT64_MAX);
 
 	for (size_t i = 0; good && s->keep.kind == KEEP_LOGS && i < length(s->json); i++) {
 		const struct span log = element_at(s->json, i);
