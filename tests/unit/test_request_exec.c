@@ -83,6 +83,9 @@ static void every_option_is_a_question_of_its_own(void **state)
 		CALL("eth_call", "[{},\"latest\",null,{\"time\":\"0x1\"}]"),
 		CALL("eth_call", "[{},\"latest\",{},{\"time\":\"0x2\"}]"),
 		CALL("eth_call", "[{},\"latest\",{},{},{\"more\":1}]"),
+		CALL("eth_call", "[{},\"latest\",{\"more\":1}]"),
+		CALL("eth_call", "[{},\"latest\",{},{\"more\":1}]"),
+		CALL("eth_call", "[{},\"latest\",{},{},null,{\"more\":1}]"),
 	};
 
 	(void)state;
@@ -93,7 +96,10 @@ static void every_option_is_a_question_of_its_own(void **state)
 	assert_int_equal(expect(CALL("eth_call", "[{},\"0x64\"]"), RESULT("\"0xca11\"")), 2);
 	assert_string_equal(last_params, "[{" SENDER "},\"0x64\"]");
 	assert_int_equal(expect(CALL("eth_call", "[{},\"0x64\"]"), RESULT("\"0xca11\"")), 0);
-	/* A hole is written as null. */
+	/* A hole is written as null, so that what comes behind it stands where it stood. */
+	expect(CALL("eth_call", "[{},\"latest\",{},null,{\"more\":2}]"), RESULT("\"0xca11\""));
+	assert_string_equal(last_params, "[{" SENDER "},{\"blockHash\":\"" HASH_1000
+					 "\"},null,null,{\"more\":2}]");
 	expect(CALL("eth_call", "[{},\"latest\",null,{\"time\":\"0x9\"}]"),
 	       RESULT("\"0xca11\""));
 	assert_string_equal(last_params, "[{" SENDER "},{\"blockHash\":\"" HASH_1000
