@@ -222,6 +222,20 @@ enum err eth_quantity_lenient(struct span text, struct eth_u256 *out)
 	return decode_right(skip(text, 2), out->bytes);
 }
 
+enum err eth_decimal_u64(struct span text, uint64_t *out)
+{
+	uint64_t value = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned digit = (unsigned)(text.ptr[i] - '0');
+		if (digit > 9 || __builtin_mul_overflow(value, 10u, &value) ||
+		    __builtin_add_overflow(value, digit, &value))
+			return ERR_INVALID;
+	}
+	*out = value;
+	return text.len > 0 ? OK : ERR_INVALID;
+}
+
 enum err eth_slot_parse(struct span text, struct eth_bytes32 *out)
 {
 	return decode_right(has_prefix(text) ? skip(text, 2) : text, out->bytes);

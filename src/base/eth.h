@@ -43,6 +43,8 @@ enum err eth_quantity_u64(struct span text, uint64_t *out) WARN_UNUSED;
 enum err eth_quantity_u256(struct span text, struct eth_u256 *out) WARN_UNUSED;
 /* A QUANTITY that may carry leading zeros (clients, some nodes); at most 32 bytes. */
 enum err eth_quantity_lenient(struct span text, struct eth_u256 *out) WARN_UNUSED;
+/* Decimal digits, at most 64 bits. */
+enum err eth_decimal_u64(struct span text, uint64_t *out) WARN_UNUSED;
 /* A storage key as go-ethereum's decodeStorageKey reads it: optional 0x, odd digits
  * allowed, at most 64 digits, right-aligned into 32 bytes. */
 enum err eth_slot_parse(struct span text, struct eth_bytes32 *out) WARN_UNUSED;

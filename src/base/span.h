@@ -26,6 +26,15 @@ static inline bool span_equal(struct span a, struct span b)
 	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+/* As qsort wants it: by bytes, a beginning before the whole. */
+static inline int span_order(struct span a, struct span b)
+{
+	size_t n = a.len < b.len ? a.len : b.len;
+	int order = n > 0 ? memcmp(a.ptr, b.ptr, n) : 0;
+
+	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 static inline bool span_is(struct span a, const char *text)
 {
 	return span_equal(a, span_of(text));

@@ -77,20 +77,16 @@ static bool names_add(struct names *names, struct span name, struct span value)
 	return true;
 }
 
-static int by_bytes(const void *one, const void *other)
+static int by_name(const void *one, const void *other)
 {
-	const struct span a = ((const struct member *)one)->name,
-			  b = ((const struct member *)other)->name;
-
-	if (a.len != b.len)
-		return a.len < b.len ? -1 : 1;
-	return a.len > 0 ? memcmp(a.ptr, b.ptr, a.len) : 0;
+	return span_order(((const struct member *)one)->name,
+			  ((const struct member *)other)->name);
 }
 
 static bool one_twice(struct names *names)
 {
 	if (names->n > NAMES_FEW) {
-		qsort(names->all, names->n, sizeof *names->all, by_bytes);
+		qsort(names->all, names->n, sizeof *names->all, by_name);
 		for (size_t i = 1; i < names->n; i++)
 			if (span_equal(names->all[i - 1].name, names->all[i].name))
 				return true;
@@ -138,7 +134,7 @@ static enum err sorted_members(struct span object, unsigned depth, struct names 
 		if (!names_add(names, name, value))
 			return ERR_NOMEM;
 	}
-	qsort(names->all, names->n, sizeof *names->all, by_bytes);
+	qsort(names->all, names->n, sizeof *names->all, by_name);
 	for (size_t i = 0; i < names->n; i++) {
 		if (i > 0 && span_equal(names->all[i - 1].name, names->all[i].name))
 			return ERR_INVALID;

@@ -165,11 +165,7 @@ static void set_release(struct set *set)
 
 static int by_text(const void *one, const void *other)
 {
-	const struct span *a = one, *b = other;
-	size_t n = a->len < b->len ? a->len : b->len;
-	int order = n > 0 ? memcmp(a->ptr, b->ptr, n) : 0;
-
-	return order != 0 ? order : (a->len > b->len) - (a->len < b->len);
+	return span_order(*(const struct span *)one, *(const struct span *)other);
 }
 
 static size_t count(struct span list)

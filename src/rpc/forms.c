@@ -199,11 +199,7 @@ static struct span name_of(const struct member *member)
 
 static int by_name(const void *one, const void *other)
 {
-	struct span a = name_of(one), b = name_of(other);
-	size_t n = a.len < b.len ? a.len : b.len;
-	int order = n > 0 ? memcmp(a.ptr, b.ptr, n) : 0;
-
-	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+	return span_order(name_of(one), name_of(other));
 }
 
 static struct member *members_add(struct members *members)

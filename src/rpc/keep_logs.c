@@ -99,14 +99,7 @@ static bool number_member(struct span object, const char *name, uint64_t *out)
 		return false;
 	if (json_type(value) != JSON_NUMBER)
 		return keep_u64_member(object, name, out);
-	*out = 0;
-	for (size_t i = 0; i < value.len; i++) {
-		unsigned digit = (unsigned)(value.ptr[i] - '0');
-		if (digit > 9 || __builtin_mul_overflow(*out, 10u, out) ||
-		    __builtin_add_overflow(*out, digit, out))
-			return false;
-	}
-	return true;
+	return eth_decimal_u64(value, out) == OK;
 }
 
 static bool place_read(struct span element, struct place *out)

@@ -161,20 +161,6 @@ static enum err parse_percents(struct span value, struct err_detail *message)
 	return OK;
 }
 
-static bool decimal_u64(struct span text, uint64_t *out)
-{
-	uint64_t value = 0;
-
-	for (size_t i = 0; i < text.len; i++) {
-		unsigned digit = (unsigned)(text.ptr[i] - '0');
-		if (digit > 9 || __builtin_mul_overflow(value, 10u, &value) ||
-		    __builtin_add_overflow(value, digit, &value))
-			return false;
-	}
-	*out = value;
-	return text.len > 0;
-}
-
 /* As go-ethereum's HexOrDecimal64. */
 static enum err parse_count(struct span value, struct params *out, struct err_detail *message)
 {
@@ -182,7 +168,7 @@ static enum err parse_count(struct span value, struct params *out, struct err_de
 	struct span text = value;
 
 	if (json_type(value) == JSON_NUMBER || json_string_plain(value, &text)) {
-		if (decimal_u64(text, &out->index))
+		if (eth_decimal_u64(text, &out->index) == OK)
 			return OK;
 		if (eth_quantity_lenient(text, &wide) == OK &&
 		    eth_u256_to_u64(&wide, &out->index))

@@ -145,7 +145,7 @@ static void what_is_too_large_is_refused(void **state)
 static void members_are_put_in_order(void **state)
 {
 	static const char *const alike[] = {
-		"{\"a\":1,\"b\":[{\"x\":1,\"y\":2}],\"aa\":null}",
+		"{\"a\":1,\"aa\":null,\"b\":[{\"x\":1,\"y\":2}]}",
 		"{\"aa\":null, \"b\":[ {\"y\":2,\"x\":1} ],\"a\":1}",
 	};
 	struct buf out;

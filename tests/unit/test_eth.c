@@ -297,6 +297,23 @@ static void between_64_and_256_bits(void **state)
 	}
 }
 
+static void decimals(void **state)
+{
+	static const char *const bad[] = {"",	"-1",  "+1", " 1",
+					  "1 ", "0x1", "1.", "18446744073709551616"};
+	uint64_t v;
+
+	(void)state;
+	assert_ok(eth_decimal_u64(SPAN("0"), &v));
+	assert_true(v == 0);
+	assert_ok(eth_decimal_u64(SPAN("007"), &v));
+	assert_true(v == 7);
+	assert_ok(eth_decimal_u64(SPAN("18446744073709551615"), &v));
+	assert_true(v == UINT64_MAX);
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+		assert_int_equal(eth_decimal_u64(span_of(bad[i]), &v), ERR_INVALID);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -313,6 +330,7 @@ int main(void)
 		cmocka_unit_test(slot_values),
 		cmocka_unit_test(quantities_written),
 		cmocka_unit_test(between_64_and_256_bits),
+		cmocka_unit_test(decimals),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

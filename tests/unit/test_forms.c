@@ -290,7 +290,7 @@ static void tracer_options(void **state)
 	   "\"tracer\":\"callTracer\",\"timeout\":null,\"stateOverrides\":{},"
 	   "\"blockOverrides\":{\"time\":\"0x01\"}}",
 	   "{\"blockOverrides\":{\"time\":\"0x1\"},\"tracer\":\"callTracer\",\"tracerConfig\":"
-	   "{\"x\":null,\"withLog\":true,\"onlyTopCall\":false}}");
+	   "{\"onlyTopCall\":false,\"withLog\":true,\"x\":null}}");
 	kept(PARAM_CONFIG, "{\"disableStorage\":false}");
 	kept(PARAM_CONFIG, "{\"timeout\":\"5s\"}");
 }
