@@ -3,7 +3,7 @@
 #include "base/json.h"
 #include "fork/classify.h"
 #include "fork/client.h"
-#include "fork/request.h"
+#include "fork/post.h"
 #include <stdlib.h>
 
 enum {
@@ -110,10 +110,10 @@ void answer_object(struct span object, uint64_t id, enum subject subject, struct
 			    "neither a result nor an error");
 }
 
-static enum subject call_subject(const struct call *call)
+static enum subject item_subject(const struct item *item)
 {
 	const struct fork_question *question =
-		call->kind == CALL_ONE ? &call->flights[0]->question : NULL;
+		item->kind == ITEM_ONE ? &item->flights[0]->question : NULL;
 	if (!question || question->kind != FORK_CALL)
 		return SUBJECT_STATE;
 	return question->computed ? SUBJECT_COMPUTED : SUBJECT_CHAIN;
@@ -126,27 +126,27 @@ static bool same_outcome(const struct outcome *a, const struct outcome *b)
 	       span_equal(a->error, b->error);
 }
 
-static void match(struct request *request, struct span array)
+static void match(struct post *post, struct span array)
 {
 	struct json_iter iter = json_iter(array);
-	struct span item, id;
-	while (json_next_element(&iter, &item)) {
-		if (json_type(item) != JSON_OBJECT || !json_member(item, "id", &id))
+	struct span element, id;
+	while (json_next_element(&iter, &element)) {
+		if (json_type(element) != JSON_OBJECT || !json_member(element, "id", &id))
 			continue;
 		int64_t number = read_id(id);
-		if (number < 0 || (uint64_t)number < request->first_id ||
-		    (uint64_t)number - request->first_id >= request->calls_n)
+		if (number < 0 || (uint64_t)number < post->first_id ||
+		    (uint64_t)number - post->first_id >= post->items_n)
 			continue;
-		struct call *call = &request->calls[(uint64_t)number - request->first_id];
-		const struct outcome first = call->outcome;
-		answer_object(item, (uint64_t)number, call_subject(call), &call->outcome);
-		if (first.answered && !same_outcome(&first, &call->outcome))
-			failure_set(&call->outcome.failure, VERDICT_BAD, ERR_BAD_ANSWER,
+		struct item *item = &post->items[(uint64_t)number - post->first_id];
+		const struct outcome first = item->outcome;
+		answer_object(element, (uint64_t)number, item_subject(item), &item->outcome);
+		if (first.answered && !same_outcome(&first, &item->outcome))
+			failure_set(&item->outcome.failure, VERDICT_BAD, ERR_BAD_ANSWER,
 				    "two different answers in one batch");
 	}
-	for (size_t i = 0; i < request->calls_n; i++)
-		if (!request->calls[i].outcome.answered)
-			failure_set(&request->calls[i].outcome.failure, VERDICT_BAD,
+	for (size_t i = 0; i < post->items_n; i++)
+		if (!post->items[i].outcome.answered)
+			failure_set(&post->items[i].outcome.failure, VERDICT_BAD,
 				    ERR_BAD_ANSWER, "no answer in the batch");
 }
 
@@ -185,9 +185,9 @@ static enum reply_form batch_refused(struct span object, struct failure *failure
 	return REPLY_NO_BATCH;
 }
 
-/* An error that names none of the calls (geth: the first) stands for all of them:
+/* An error that names none of the items (geth: the first) stands for all of them:
  * [{"id": null, "error": "invalid request"}]. */
-static bool is_one_error(const struct request *request, struct span array, struct span *out)
+static bool is_one_error(const struct post *post, struct span array, struct span *out)
 {
 	struct json_iter iter = json_iter(array);
 	struct span second, id, error, message;
@@ -197,13 +197,12 @@ static bool is_one_error(const struct request *request, struct span array, struc
 	    json_type(message) != JSON_STRING)
 		return false;
 	int64_t number = json_member(*out, "id", &id) ? read_id(id) : -1;
-	return number < (int64_t)request->first_id ||
-	       (uint64_t)number - request->first_id >= request->calls_n ||
+	return number < (int64_t)post->first_id ||
+	       (uint64_t)number - post->first_id >= post->items_n ||
 	       classify_batch_too_big(read_code(error), json_string_raw(message));
 }
 
-static enum reply_form read_batch(struct request *request, struct span value,
-				  struct failure *failure)
+static enum reply_form read_batch(struct post *post, struct span value, struct failure *failure)
 {
 	struct span object;
 	size_t answered = 0;
@@ -214,14 +213,14 @@ static enum reply_form read_batch(struct request *request, struct span value,
 			    "the answer is not a JSON-RPC response");
 		return REPLY_BATCH_DOUBTFUL;
 	}
-	if (is_one_error(request, value, &object))
+	if (is_one_error(post, value, &object))
 		return batch_refused(object, failure);
-	match(request, value);
-	for (size_t i = 0; i < request->calls_n; i++)
-		answered += request->calls[i].outcome.answered;
+	match(post, value);
+	for (size_t i = 0; i < post->items_n; i++)
+		answered += post->items[i].outcome.answered;
 	if (answered > 0)
 		return REPLY_ITEMS;
-	*failure = request->calls[0].outcome.failure;
+	*failure = post->items[0].outcome.failure;
 	return REPLY_BATCH_DOUBTFUL;
 }
 
@@ -234,34 +233,34 @@ static bool body_counts(unsigned status)
 	       status == HTTP_INTERNAL;
 }
 
-enum reply_form answer_reply(struct request *request, const struct client_reply *reply,
+enum reply_form answer_reply(struct post *post, const struct client_reply *reply,
 			     struct failure *failure)
 {
 	struct span value;
 	size_t at;
 	answer_status(reply, failure);
 	if (reply->err == ERR_LIMIT || (reply->err == OK && reply->status == HTTP_TOO_LARGE))
-		return request->batch ? REPLY_BATCH_TOO_BIG : REPLY_FAILED;
+		return post->batch ? REPLY_BATCH_TOO_BIG : REPLY_FAILED;
 	/* Some drop the connection that brings too much. */
-	if (reply->err == ERR_NETWORK && reply->connected && request->batch)
+	if (reply->err == ERR_NETWORK && reply->connected && post->batch)
 		return REPLY_BATCH_DOUBTFUL;
 	if (reply->err != OK || !body_counts(reply->status))
 		return REPLY_FAILED;
 	if (json_document(reply->body, JSON_DEPTH_MAX, &value, &at) != OK) {
-		if (request->batch && failure->verdict == VERDICT_REFUSED)
+		if (post->batch && failure->verdict == VERDICT_REFUSED)
 			return REPLY_BATCH_DOUBTFUL;
 		/* A long answer that cannot be read is likely to come again. */
 		if (failure->verdict == VERDICT_OK)
-			failure_set(failure, request->alone ? VERDICT_BAD : VERDICT_TRANSIENT,
+			failure_set(failure, post->alone ? VERDICT_BAD : VERDICT_TRANSIENT,
 				    ERR_BAD_ANSWER,
 				    reply->body.len ? "the answer is not JSON"
 						    : "the answer is empty");
 		return REPLY_FAILED;
 	}
-	if (request->batch)
-		return read_batch(request, value, failure);
-	struct outcome *outcome = &request->calls[0].outcome;
-	answer_object(value, request->first_id, call_subject(&request->calls[0]), outcome);
+	if (post->batch)
+		return read_batch(post, value, failure);
+	struct outcome *outcome = &post->items[0].outcome;
+	answer_object(value, post->first_id, item_subject(&post->items[0]), outcome);
 	if (failure->verdict == VERDICT_OK || outcome->error.ptr)
 		return REPLY_ITEMS;
 	return REPLY_FAILED;
@@ -339,24 +338,24 @@ enum err answer_value(const struct fork_question *question, struct span result,
 	return bad(failure, "no such question");
 }
 
-/* The run of the call's (sorted) flights that ask about this address. */
-static struct flight **find_run(const struct call *call, const struct eth_address *address,
+/* The run of the item's (sorted) flights that ask about this address. */
+static struct flight **find_run(const struct item *item, const struct eth_address *address,
 				size_t *n)
 {
-	size_t low = 0, high = call->flights_n;
+	size_t low = 0, high = item->flights_n;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		if (memcmp(&call->flights[middle]->question.address, address, sizeof *address) <
+		if (memcmp(&item->flights[middle]->question.address, address, sizeof *address) <
 		    0)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	for (*n = 0; low + *n < call->flights_n; (*n)++)
-		if (memcmp(&call->flights[low + *n]->question.address, address,
+	for (*n = 0; low + *n < item->flights_n; (*n)++)
+		if (memcmp(&item->flights[low + *n]->question.address, address,
 			   sizeof *address) != 0)
 			break;
-	return call->flights + low;
+	return item->flights + low;
 }
 
 static void forget_run(struct flight **run, size_t n)
@@ -387,24 +386,24 @@ static bool fill_run(struct flight **run, size_t n, struct span values)
 	return good && length == n;
 }
 
-bool answer_values(struct call *call)
+bool answer_values(struct item *item)
 {
 	struct span key, values;
 	struct eth_address address;
 	bool good = true;
-	forget_run(call->flights, call->flights_n);
-	for (size_t i = 0; i < call->flights_n; i++)
-		call->flights[i]->named = false;
-	if (json_type(call->outcome.result) != JSON_OBJECT)
+	forget_run(item->flights, item->flights_n);
+	for (size_t i = 0; i < item->flights_n; i++)
+		item->flights[i]->named = false;
+	if (json_type(item->outcome.result) != JSON_OBJECT)
 		return false;
-	struct json_iter iter = json_iter(call->outcome.result);
+	struct json_iter iter = json_iter(item->outcome.result);
 	while (json_next_member(&iter, &key, &values)) {
 		size_t n;
 		if (eth_address_parse(key, &address) != OK || json_type(values) != JSON_ARRAY) {
-			forget_run(call->flights, call->flights_n);
+			forget_run(item->flights, item->flights_n);
 			return false;
 		}
-		struct flight **run = find_run(call, &address, &n);
+		struct flight **run = find_run(item, &address, &n);
 		if (n == 0)
 			continue;
 		/* An address that stands twice proves nothing either. */
@@ -413,23 +412,23 @@ bool answer_values(struct call *call)
 		good = !run[0]->named && fill_run(run, n, values) && good;
 		run[0]->named = true;
 	}
-	for (size_t i = 0; i < call->flights_n; i++)
-		good = good && call->flights[i]->have;
+	for (size_t i = 0; i < item->flights_n; i++)
+		good = good && item->flights[i]->have;
 	return good;
 }
 
-bool answer_info(struct call *call)
+bool answer_info(struct item *item)
 {
 	static const char *const names[] = {
 		[FORK_BALANCE] = "balance", [FORK_NONCE] = "nonce", [FORK_CODE] = "code"};
 	struct failure ignored;
 	struct span member;
 	bool good = true;
-	for (size_t i = 0; i < call->flights_n; i++) {
-		struct flight *flight = call->flights[i];
+	for (size_t i = 0; i < item->flights_n; i++) {
+		struct flight *flight = item->flights[i];
 		flight->have =
-			json_type(call->outcome.result) == JSON_OBJECT &&
-			json_member(call->outcome.result, names[flight->question.kind],
+			json_type(item->outcome.result) == JSON_OBJECT &&
+			json_member(item->outcome.result, names[flight->question.kind],
 				    &member) &&
 			answer_value(&flight->question, member, &flight->found, &ignored) == OK;
 		good = good && flight->have;

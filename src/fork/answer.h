@@ -3,7 +3,7 @@
 /*
  * Reading what an upstream sent, and believing only what was asked for.
  *
- * Every call must be answered exactly once under its own id: order does not matter, items
+ * Every item must be answered exactly once under its own id: order does not matter, items
  * that were not asked for are ignored, of two answers to one item that differ none is
  * believed. A string that
  * spells our number counts as that id (some gateways turn ids into strings). For state,
@@ -17,9 +17,9 @@
 #include "fork/failure.h"
 #include "fork/fork.h"
 
-struct call;
+struct item;
 struct client_reply;
-struct request;
+struct post;
 
 struct outcome {
 	bool answered;
@@ -32,13 +32,13 @@ struct outcome {
 
 /* What a reply as a whole says, before its items are looked at. */
 enum reply_form {
-	REPLY_ITEMS,	      /* the calls' outcomes have been filled in */
+	REPLY_ITEMS,	      /* the items' outcomes have been filled in */
 	REPLY_BATCH_TOO_BIG,  /* fewer items would do */
 	REPLY_BATCH_DOUBTFUL, /* it may be the size, or anything else: *failure */
 	REPLY_NO_BATCH,	      /* it does not take batches */
 	REPLY_FAILED,	      /* *failure says why */
 };
-enum reply_form answer_reply(struct request *request, const struct client_reply *reply,
+enum reply_form answer_reply(struct post *post, const struct client_reply *reply,
 			     struct failure *failure);
 
 /* One JSON-RPC response object (validated): id must be ours. */
@@ -49,7 +49,7 @@ void answer_status(const struct client_reply *reply, struct failure *failure);
 /* A single question's result. The blob in *out is one reference: give up with blob_put. */
 enum err answer_value(const struct fork_question *question, struct span result,
 		      struct fork_answer *out, struct failure *failure) WARN_UNUSED;
-/* eth_getStorageValues, eth_getAccountInfo: fills found and have of the call's flights;
+/* eth_getStorageValues, eth_getAccountInfo: fills found and have of the item's flights;
  * false when not every one was answered as it must be. */
-bool answer_values(struct call *call);
-bool answer_info(struct call *call);
+bool answer_values(struct item *item);
+bool answer_info(struct item *item);

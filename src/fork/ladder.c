@@ -11,7 +11,7 @@ static bool is_state(const struct flight *flight)
 
 static bool takes_guards(const struct upstream *u)
 {
-	return atomic_load(&u->batch_limit) > REQUEST_GUARDS;
+	return atomic_load(&u->batch_limit) > POST_GUARDS;
 }
 
 /* Asked by number, and the block's hash as well. */
@@ -46,7 +46,7 @@ static bool may_info(const struct upstream *u, const struct flight *flight)
 	       may_use(&u->account_info);
 }
 
-/* ---- order: what one call can hold stands together ---- */
+/* ---- order: what one item can hold stands together ---- */
 
 static int compare_block(const struct fork_block *a, const struct fork_block *b)
 {
@@ -88,7 +88,7 @@ static int compare_newest(const void *left, const void *right)
 
 /* ---- taking and grouping ---- */
 
-static void take(struct request *r, struct flight_queue *queue, size_t max)
+static void take(struct post *r, struct flight_queue *queue, size_t max)
 {
 	const struct upstream *u = r->upstream;
 	const struct flight *head = queue->first;
@@ -122,67 +122,67 @@ static bool fits(const struct upstream *u, const struct flight *first, const str
 		      sizeof f->question.address) == 0;
 }
 
-static void group(struct request *r)
+static void group(struct post *r)
 {
 	const struct upstream *u = r->upstream;
 	for (size_t i = 0, n; i < r->flights_n; i += n) {
-		struct call *call = &r->calls[r->calls_n++];
+		struct item *item = &r->items[r->items_n++];
 		for (n = 1; i + n < r->flights_n && n < LADDER_SLOTS_MAX; n++)
 			if (!fits(u, r->flights[i], r->flights[i + n]))
 				break;
-		*call = (struct call){.flights = r->flights + i, .flights_n = n};
+		*item = (struct item){.flights = r->flights + i, .flights_n = n};
 		if (n > 1)
-			call->kind = may_values(u, r->flights[i]) ? CALL_VALUES : CALL_INFO;
+			item->kind = may_values(u, r->flights[i]) ? ITEM_VALUES : ITEM_INFO;
 	}
 }
 
-static bool is_unknown(struct upstream *u, const struct call *call)
+static bool is_unknown(struct upstream *u, const struct item *item)
 {
-	const struct ability *ability = call_ability(u, call);
+	const struct ability *ability = item_ability(u, item);
 	return ability && ability->state == CAPABILITY_UNKNOWN;
 }
 
-static size_t find_call(const struct request *r, const struct flight *flight)
+static size_t find_item(const struct post *r, const struct flight *flight)
 {
-	for (size_t i = 0; i < r->calls_n; i++)
-		for (size_t j = 0; j < r->calls[i].flights_n; j++)
-			if (r->calls[i].flights[j] == flight)
+	for (size_t i = 0; i < r->items_n; i++)
+		for (size_t j = 0; j < r->items[i].flights_n; j++)
+			if (r->items[i].flights[j] == flight)
 				return i;
 	return 0;
 }
 
-/* Keeps the call of the flight that waits longest and what may travel with it; the rest
+/* Keeps the item of the flight that waits longest and what may travel with it; the rest
  * goes back to the front of the queue, the oldest first. */
-static void trim(struct request *r, struct flight_queue *queue, const struct flight *oldest,
+static void trim(struct post *r, struct flight_queue *queue, const struct flight *oldest,
 		 size_t limit, struct flight **back)
 {
 	struct upstream *u = r->upstream;
-	size_t first = find_call(r, oldest), kept = 1, back_n = 0;
-	struct call call = r->calls[first];
-	r->calls[first] = r->calls[0];
-	r->calls[0] = call;
-	const bool alone = is_unknown(u, &call);
-	r->trial = alone ? call_ability(u, &call) : NULL;
-	for (size_t i = 1; i < r->calls_n; i++) {
-		if (!alone && kept < limit && !is_unknown(u, &r->calls[i])) {
-			r->calls[kept++] = r->calls[i];
+	size_t first = find_item(r, oldest), kept = 1, back_n = 0;
+	struct item item = r->items[first];
+	r->items[first] = r->items[0];
+	r->items[0] = item;
+	const bool alone = is_unknown(u, &item);
+	r->trial = alone ? item_ability(u, &item) : NULL;
+	for (size_t i = 1; i < r->items_n; i++) {
+		if (!alone && kept < limit && !is_unknown(u, &r->items[i])) {
+			r->items[kept++] = r->items[i];
 			continue;
 		}
-		for (size_t j = 0; j < r->calls[i].flights_n; j++)
-			back[back_n++] = r->calls[i].flights[j];
+		for (size_t j = 0; j < r->items[i].flights_n; j++)
+			back[back_n++] = r->items[i].flights[j];
 	}
-	r->calls_n = kept;
+	r->items_n = kept;
 	qsort(back, back_n, sizeof *back, compare_newest);
 	for (size_t i = 0; i < back_n; i++)
 		queue_prepend(queue, back[i]);
 }
 
-static void add_guards(struct request *r)
+static void add_guards(struct post *r)
 {
-	memmove(r->calls + 1, r->calls, r->calls_n * sizeof *r->calls);
-	r->calls[0] = (struct call){.kind = CALL_GUARD};
-	r->calls[r->calls_n + 1] = (struct call){.kind = CALL_GUARD};
-	r->calls_n += REQUEST_GUARDS;
+	memmove(r->items + 1, r->items, r->items_n * sizeof *r->items);
+	r->items[0] = (struct item){.kind = ITEM_GUARD};
+	r->items[r->items_n + 1] = (struct item){.kind = ITEM_GUARD};
+	r->items_n += POST_GUARDS;
 }
 
 /* ---- writing ---- */
@@ -202,8 +202,7 @@ static void write_hex(struct buf *body, const void *bytes, size_t n)
 	buf_char(body, '"');
 }
 
-static void write_block(struct buf *body, const struct request *r,
-			const struct fork_block *block)
+static void write_block(struct buf *body, const struct post *r, const struct fork_block *block)
 {
 	if (!block->by_hash || r->upstream->block_hash.state == CAPABILITY_NO) {
 		write_number(body, block->number);
@@ -215,8 +214,7 @@ static void write_block(struct buf *body, const struct request *r,
 }
 
 /* As they are, or with the block's number where its hash stands. */
-static void write_params(struct buf *body, const struct request *r,
-			 const struct fork_question *q)
+static void write_params(struct buf *body, const struct post *r, const struct fork_question *q)
 {
 	const size_t from = q->by_hash_at, to = from + q->by_hash_len;
 	if (!question_by_hash(q)) {
@@ -229,7 +227,7 @@ static void write_params(struct buf *body, const struct request *r,
 	buf_append(body, q->params.ptr + to, q->params.len - to);
 }
 
-static void write_one(struct buf *body, const struct request *r, const struct flight *flight)
+static void write_one(struct buf *body, const struct post *r, const struct flight *flight)
 {
 	static const char *const methods[] = {
 		[FORK_BALANCE] = "eth_getBalance",
@@ -256,12 +254,12 @@ static void write_one(struct buf *body, const struct request *r, const struct fl
 	buf_char(body, ']');
 }
 
-static void write_values(struct buf *body, const struct request *r, const struct call *call)
+static void write_values(struct buf *body, const struct post *r, const struct item *item)
 {
 	buf_text(body, "\"eth_getStorageValues\",\"params\":[{");
-	for (size_t i = 0; i < call->flights_n; i++) {
-		const struct fork_question *q = &call->flights[i]->question;
-		const struct fork_question *last = i ? &call->flights[i - 1]->question : NULL;
+	for (size_t i = 0; i < item->flights_n; i++) {
+		const struct fork_question *q = &item->flights[i]->question;
+		const struct fork_question *last = i ? &item->flights[i - 1]->question : NULL;
 		if (last && memcmp(&last->address, &q->address, sizeof q->address) == 0) {
 			buf_char(body, ',');
 		} else {
@@ -273,13 +271,13 @@ static void write_values(struct buf *body, const struct request *r, const struct
 		write_hex(body, q->slot.bytes, sizeof q->slot.bytes);
 	}
 	buf_text(body, "]},");
-	write_block(body, r, &call->flights[0]->question.block);
+	write_block(body, r, &item->flights[0]->question.block);
 	buf_char(body, ']');
 }
 
-static void write_info(struct buf *body, const struct request *r, const struct call *call)
+static void write_info(struct buf *body, const struct post *r, const struct item *item)
 {
-	const struct fork_question *q = &call->flights[0]->question;
+	const struct fork_question *q = &item->flights[0]->question;
 	buf_text(body, "\"eth_getAccountInfo\",\"params\":[");
 	write_hex(body, q->address.bytes, sizeof q->address.bytes);
 	buf_char(body, ',');
@@ -287,23 +285,23 @@ static void write_info(struct buf *body, const struct request *r, const struct c
 	buf_char(body, ']');
 }
 
-static void write_call(struct buf *body, const struct request *r, const struct call *call,
+static void write_item(struct buf *body, const struct post *r, const struct item *item,
 		       uint64_t id)
 {
 	buf_text(body, "{\"jsonrpc\":\"2.0\",\"id\":");
 	buf_u64(body, id);
 	buf_text(body, ",\"method\":");
-	switch (call->kind) {
-	case CALL_ONE:
-		write_one(body, r, call->flights[0]);
+	switch (item->kind) {
+	case ITEM_ONE:
+		write_one(body, r, item->flights[0]);
 		break;
-	case CALL_VALUES:
-		write_values(body, r, call);
+	case ITEM_VALUES:
+		write_values(body, r, item);
 		break;
-	case CALL_INFO:
-		write_info(body, r, call);
+	case ITEM_INFO:
+		write_info(body, r, item);
 		break;
-	case CALL_GUARD:
+	case ITEM_GUARD:
 		buf_text(body, "\"eth_getBlockByNumber\",\"params\":[");
 		write_number(body, r->guarded.number);
 		buf_text(body, ",false]");
@@ -312,18 +310,18 @@ static void write_call(struct buf *body, const struct request *r, const struct c
 	buf_char(body, '}');
 }
 
-static enum err write_body(struct request *r, struct buf *body)
+static enum err write_body(struct post *r, struct buf *body)
 {
 	struct fork *fork = r->upstream->fork;
-	r->batch = r->calls_n > 1;
+	r->batch = r->items_n > 1;
 	r->first_id = fork->next_id;
-	fork->next_id += r->calls_n;
+	fork->next_id += r->items_n;
 	if (r->batch)
 		buf_char(body, '[');
-	for (size_t i = 0; i < r->calls_n; i++) {
+	for (size_t i = 0; i < r->items_n; i++) {
 		if (i)
 			buf_char(body, ',');
-		write_call(body, r, &r->calls[i], r->first_id + i);
+		write_item(body, r, &r->items[i], r->first_id + i);
 	}
 	if (r->batch)
 		buf_char(body, ']');
@@ -332,28 +330,28 @@ static enum err write_body(struct request *r, struct buf *body)
 
 /* ---- */
 
-static void fail_all(struct request *r, enum verdict verdict, enum err err, const char *why)
+static void fail_all(struct post *r, enum verdict verdict, enum err err, const char *why)
 {
 	struct failure failure;
 	failure_set(&failure, verdict, err, "%s", why);
 	failure.jitter = fork_random(r->upstream->fork);
-	for (size_t i = 0; i < r->calls_n; i++)
-		for (size_t j = 0; j < r->calls[i].flights_n; j++)
-			retry_flight(r->calls[i].flights[j], r->upstream, &failure);
+	for (size_t i = 0; i < r->items_n; i++)
+		for (size_t j = 0; j < r->items[i].flights_n; j++)
+			retry_flight(r->items[i].flights[j], r->upstream, &failure);
 }
 
-/* Calls that a request may hold besides its guards. */
+/* Items that a request may hold besides its guards. */
 static size_t items_beside(const struct upstream *u, bool guarded)
 {
-	const size_t guards = guarded ? REQUEST_GUARDS : 0;
+	const size_t guards = guarded ? POST_GUARDS : 0;
 	const size_t tokens = budget_tokens(&u->budget, loop_now_us(u->fork->loop));
 	const size_t most = upstream_items_max(u);
 	const size_t items = tokens < most ? tokens : most;
 	return items > guards ? items - guards : 1;
 }
 
-struct request *ladder_take(struct upstream *upstream, struct flight_queue *queue, bool alone,
-			    struct buf *body, enum err *err)
+struct post *ladder_take(struct upstream *upstream, struct flight_queue *queue, bool alone,
+			 struct buf *body, enum err *err)
 {
 	struct flight *oldest = queue->first;
 	const bool guarded = needs_guards(upstream, oldest);
@@ -364,7 +362,7 @@ struct request *ladder_take(struct upstream *upstream, struct flight_queue *queu
 	max = max < queue->n ? max : queue->n;
 	*err = ERR_NOMEM;
 	struct flight **back = calloc(max, sizeof *back);
-	struct request *r = request_new(upstream, max);
+	struct post *r = post_new(upstream, max);
 	if (!r || !back)
 		goto fail;
 	take(r, queue, max);
@@ -385,6 +383,6 @@ struct request *ladder_take(struct upstream *upstream, struct flight_queue *queu
 	return r;
 fail:
 	free(back);
-	request_free(&r);
+	post_free(&r);
 	return NULL;
 }

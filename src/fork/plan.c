@@ -39,7 +39,7 @@ static bool may_leave(const struct upstream *u, uint64_t now)
 		return true;
 	if (u->window < UPSTREAM_WINDOW || plan->busy >= PLAN_BUSY_MAX)
 		return false;
-	/* With many slots to a call it is not the number of calls that fills a request. */
+	/* With many slots to an item it is not the number of items that fills a request. */
 	const size_t full =
 		u->storage_values.state == CAPABILITY_YES ? u->burst : upstream_items_max(u);
 	if (plan->gathering.n >= full || plan->gathering.expected_bytes >= PLAN_REPLY_BYTES)
@@ -60,10 +60,10 @@ static bool leave(struct upstream *u, struct flight_queue *queue, bool alone)
 {
 	struct buf body;
 	enum err err;
-	buf_init(&body, REQUEST_BODY_MAX);
-	struct request *request = ladder_take(u, queue, alone, &body, &err);
-	if (request) {
-		request_send(request, &body);
+	buf_init(&body, POST_BODY_MAX);
+	struct post *post = ladder_take(u, queue, alone, &body, &err);
+	if (post) {
+		post_send(post, &body);
 		return true;
 	}
 	buf_release(&body);
@@ -167,7 +167,7 @@ void plan_release(struct upstream *upstream)
 {
 	struct plan *plan = &upstream->plan;
 	while (plan->sent)
-		request_abandon(plan->sent);
+		post_abandon(plan->sent);
 	drop_all(&plan->gathering);
 	drop_all(&plan->alone);
 	loop_timer_cancel(upstream->fork->loop, &plan->turn);

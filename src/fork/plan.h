@@ -17,16 +17,16 @@
 #include "base/loop.h"
 #include "fork/flights.h"
 
-struct request;
+struct post;
 
 /* Requests in flight at most, whatever the time: connections of one upstream. */
 #define PLAN_BUSY_MAX  64
 #define PLAN_ALONE_MAX 32
-/* Expected bytes of answers in one request: a reply stays far below REQUEST_REPLY_MAX and
+/* Expected bytes of answers in one request: a reply stays far below POST_REPLY_MAX and
  * is parsed in a few milliseconds. */
 #define PLAN_REPLY_BYTES ((size_t)4 << 20)
 /* Bytes of what clients sent that share a request: many large ones may not fail each other
- * by passing REQUEST_BODY_MAX together. */
+ * by passing POST_BODY_MAX together. */
 #define PLAN_BODY_BYTES ((size_t)4 << 20)
 
 struct plan {
@@ -34,7 +34,7 @@ struct plan {
 	unsigned busy, alone_busy;
 	struct loop_timer turn;	  /* the end of this loop turn */
 	struct loop_timer window; /* the gathering's time, or the end of a back-off */
-	struct request *sent;	  /* all requests in flight, either kind */
+	struct post *sent;	  /* all requests in flight, either kind */
 };
 
 void plan_init(struct upstream *upstream);

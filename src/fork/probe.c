@@ -3,7 +3,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "fork/fork_impl.h"
-#include "fork/request.h"
+#include "fork/post.h"
 #include "fork/retry.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,7 +121,7 @@ static void ready(struct upstream *u)
 	u->proved_us = loop_now_us(u->fork->loop);
 	upstream_recovered(u);
 	if (u->state == UPSTREAM_READY)
-		request_unpark(u, true, NULL);
+		post_unpark(u, true, NULL);
 	else
 		probe_start(u);
 	plan_touch(u);
@@ -134,12 +134,12 @@ static void finish(struct upstream *u)
 	if (probe->mismatch) {
 		upstream_disable(u, probe->why);
 		failure_set(&failure, VERDICT_REFUSED, ERR_BAD_ANSWER, "%s", probe->why);
-		request_unpark(u, false, &failure);
+		post_unpark(u, false, &failure);
 	} else if (probe->failed) {
 		failure = probe->failure;
 		u->state = UPSTREAM_UNPROBED;
 		upstream_failed(u, &failure, 1, -1);
-		request_unpark(u, false, &failure);
+		post_unpark(u, false, &failure);
 		plan_fail(u, &failure);
 	} else {
 		ready(u);

@@ -8,7 +8,7 @@
  * follower's deadline has passed (the class's row) or the rounds that the kind of failure
  * is worth are used up. An attempt is given a third of the class's deadline, so that an
  * upstream that hangs is left for another one, or asked again, inside it; a long call that
- * was cut off so is given all the rest (request.c).
+ * was cut off so is given all the rest (post.c).
  *
  * Where the best upstream there is has asked for more time than the flight has left
  * (Retry-After), it fails at once: nobody is asked before, and the client knows sooner.

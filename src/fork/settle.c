@@ -22,9 +22,9 @@ static void retry_each(struct flight *flight, void *cookie)
 	retry_flight(flight, fault->upstream, fault->failure);
 }
 
-void settle_retry(struct request *r, const struct failure *failure)
+void settle_retry(struct post *r, const struct failure *failure)
 {
-	request_each(r, retry_each, &(struct fault){r->upstream, failure});
+	post_each(r, retry_each, &(struct fault){r->upstream, failure});
 }
 
 static void again_each(struct flight *flight, void *cookie)
@@ -96,7 +96,7 @@ static void settle_error(struct upstream *u, struct flight *flight,
 }
 
 /* The caller's own look at a call's result (fork_config.check). */
-static enum err check_call(const struct upstream *u, const struct flight *flight,
+static enum err check_item(const struct upstream *u, const struct flight *flight,
 			   struct outcome *outcome)
 {
 	struct err_detail detail = {{0}};
@@ -117,7 +117,7 @@ static void read_one(const struct upstream *u, struct flight *flight, struct out
 	enum err err = answer_value(&flight->question, outcome->result, &flight->found,
 				    &outcome->failure);
 	if (err == OK) {
-		err = check_call(u, flight, outcome);
+		err = check_item(u, flight, outcome);
 		if (err != OK)
 			blob_put(&flight->found.blob);
 	}
@@ -132,10 +132,10 @@ static void deliver_found(struct upstream *u, struct flight *flight)
 	deliver(u, flight, &found);
 }
 
-static void settle_one(struct request *r, struct flight *flight, struct outcome *outcome)
+static void settle_one(struct post *r, struct flight *flight, struct outcome *outcome)
 {
 	struct upstream *u = r->upstream;
-	const bool by_hash = question_by_hash(&flight->question) && !request_is_guarded(r);
+	const bool by_hash = question_by_hash(&flight->question) && !post_is_guarded(r);
 	if (flight->have && by_hash)
 		ability_seen(&u->block_hash);
 	if (flight->have)
@@ -146,23 +146,23 @@ static void settle_one(struct request *r, struct flight *flight, struct outcome 
 		settle_error(u, flight, outcome, by_hash);
 }
 
-/* ---- composite calls ---- */
+/* ---- composite items ---- */
 
-static void composite_refused(struct upstream *u, struct call *call)
+static void composite_refused(struct upstream *u, struct item *item)
 {
-	ability_refused(call_ability(u, call), loop_now_us(u->fork->loop));
-	for (size_t i = 0; i < call->flights_n; i++)
-		plan_again(u, call->flights[i]);
+	ability_refused(item_ability(u, item), loop_now_us(u->fork->loop));
+	for (size_t i = 0; i < item->flights_n; i++)
+		plan_again(u, item->flights[i]);
 }
 
-static void composite_read(struct upstream *u, struct call *call)
+static void composite_read(struct upstream *u, struct item *item)
 {
-	if (call->kind == CALL_VALUES ? answer_values(call) : answer_info(call))
-		ability_seen(call_ability(u, call));
+	if (item->kind == ITEM_VALUES ? answer_values(item) : answer_info(item))
+		ability_seen(item_ability(u, item));
 	else
-		ability_strike(call_ability(u, call), loop_now_us(u->fork->loop));
-	for (size_t i = 0; i < call->flights_n; i++) {
-		struct flight *flight = call->flights[i];
+		ability_strike(item_ability(u, item), loop_now_us(u->fork->loop));
+	for (size_t i = 0; i < item->flights_n; i++) {
+		struct flight *flight = item->flights[i];
 		if (flight->have) {
 			deliver_found(u, flight);
 		} else {
@@ -173,30 +173,30 @@ static void composite_read(struct upstream *u, struct call *call)
 }
 
 /* A failure that may be of the method alone: the next attempt goes without it. */
-static void composite_failed(struct upstream *u, struct call *call,
+static void composite_failed(struct upstream *u, struct item *item,
 			     const struct failure *failure)
 {
-	for (size_t i = 0; i < call->flights_n; i++) {
-		call->flights[i]->plain = true;
-		retry_flight(call->flights[i], u, failure);
+	for (size_t i = 0; i < item->flights_n; i++) {
+		item->flights[i]->plain = true;
+		retry_flight(item->flights[i], u, failure);
 	}
 }
 
-static void settle_composite(struct upstream *u, struct call *call)
+static void settle_composite(struct upstream *u, struct item *item)
 {
-	const struct failure *failure = &call->outcome.failure;
+	const struct failure *failure = &item->outcome.failure;
 	switch (failure->verdict) {
 	case VERDICT_OK:
-		composite_read(u, call);
+		composite_read(u, item);
 		break;
 	case VERDICT_UNSUPPORTED:
 	case VERDICT_REFUSED:
-		composite_refused(u, call);
+		composite_refused(u, item);
 		break;
 	case VERDICT_RATE:
 	case VERDICT_LACKS:
-		for (size_t i = 0; i < call->flights_n; i++)
-			retry_flight(call->flights[i], u, failure);
+		for (size_t i = 0; i < item->flights_n; i++)
+			retry_flight(item->flights[i], u, failure);
 		break;
 	case VERDICT_TRANSIENT:
 	case VERDICT_BAD:
@@ -204,15 +204,15 @@ static void settle_composite(struct upstream *u, struct call *call)
 	case VERDICT_LIKELY:
 	case VERDICT_ERROR:
 	case VERDICTS:
-		ability_strike(call_ability(u, call), loop_now_us(u->fork->loop));
-		composite_failed(u, call, failure);
+		ability_strike(item_ability(u, item), loop_now_us(u->fork->loop));
+		composite_failed(u, item, failure);
 		break;
 	}
 }
 
 /* ---- the whole reply ---- */
 
-bool settle_guard(const struct request *r, struct span block, struct failure *failure)
+bool settle_guard(const struct post *r, struct span block, struct failure *failure)
 {
 	uint64_t number;
 	struct eth_bytes32 hash;
@@ -227,10 +227,10 @@ bool settle_guard(const struct request *r, struct span block, struct failure *fa
 }
 
 /* Both reads show the block that was asked about; else *failure says what they show. */
-static bool guards_hold(const struct request *r, struct failure *failure)
+static bool guards_hold(const struct post *r, struct failure *failure)
 {
-	const struct call *guards[REQUEST_GUARDS] = {&r->calls[0], &r->calls[r->calls_n - 1]};
-	for (size_t i = 0; i < REQUEST_GUARDS; i++) {
+	const struct item *guards[POST_GUARDS] = {&r->items[0], &r->items[r->items_n - 1]};
+	for (size_t i = 0; i < POST_GUARDS; i++) {
 		*failure = guards[i]->outcome.failure;
 		if (!settle_guard(r, guards[i]->outcome.result, failure))
 			return false;
@@ -258,55 +258,55 @@ static bool is_fault(const struct outcome *outcome)
 	return false;
 }
 
-static size_t questions_in(const struct request *r)
+static size_t questions_in(const struct post *r)
 {
 	size_t n = 0;
-	for (size_t i = 0; i < r->calls_n; i++)
-		n += r->calls[i].flights_n;
+	for (size_t i = 0; i < r->items_n; i++)
+		n += r->items[i].flights_n;
 	return n;
 }
 
 /* What a client asked to call may be what is wrong with its answer. */
-static bool says_something(const struct call *call)
+static bool says_something(const struct item *item)
 {
-	return call->outcome.failure.verdict != VERDICT_BAD || call->kind != CALL_ONE ||
-	       call->flights[0]->question.kind != FORK_CALL;
+	return item->outcome.failure.verdict != VERDICT_BAD || item->kind != ITEM_ONE ||
+	       item->flights[0]->question.kind != FORK_CALL;
 }
 
 /* Health from the items: one that is rate limited slows us down; all bad is a failure. */
-static void judge(struct request *r, uint64_t elapsed_us)
+static void judge(struct post *r, uint64_t elapsed_us)
 {
 	struct upstream *u = r->upstream;
 	const struct failure *rate = NULL;
 	size_t faults = 0, limited = 0, all = questions_in(r);
-	for (size_t i = 0; i < r->calls_n; i++) {
-		const struct outcome *outcome = &r->calls[i].outcome;
-		faults += is_fault(outcome) && says_something(&r->calls[i]);
+	for (size_t i = 0; i < r->items_n; i++) {
+		const struct outcome *outcome = &r->items[i].outcome;
+		faults += is_fault(outcome) && says_something(&r->items[i]);
 		if (outcome->failure.verdict == VERDICT_RATE) {
 			rate = &outcome->failure;
-			limited += r->calls[i].flights_n;
+			limited += r->items[i].flights_n;
 		}
 	}
 	if (rate)
 		upstream_failed(u, rate, limited && all > limited ? 2 * (all - limited) : all,
 				-1);
-	else if (faults == r->calls_n && !r->alone)
-		upstream_failed(u, &r->calls[0].outcome.failure, 1, -1);
+	else if (faults == r->items_n && !r->alone)
+		upstream_failed(u, &r->items[0].outcome.failure, 1, -1);
 	else
 		upstream_succeeded(u, r->sent_us, elapsed_us, !r->alone);
 }
 
-static void settle(struct request *r, uint64_t elapsed_us)
+static void settle(struct post *r, uint64_t elapsed_us)
 {
 	struct upstream *u = r->upstream;
 	const uint32_t jitter = fork_random(u->fork);
 	struct failure failure;
-	const bool holds = r->calls[0].kind != CALL_GUARD || guards_hold(r, &failure);
-	for (size_t i = 0; i < r->calls_n; i++) {
-		struct call *call = &r->calls[i];
-		if (call->kind == CALL_ONE && holds)
-			read_one(u, call->flights[0], &call->outcome);
-		call->outcome.failure.jitter = jitter;
+	const bool holds = r->items[0].kind != ITEM_GUARD || guards_hold(r, &failure);
+	for (size_t i = 0; i < r->items_n; i++) {
+		struct item *item = &r->items[i];
+		if (item->kind == ITEM_ONE && holds)
+			read_one(u, item->flights[0], &item->outcome);
+		item->outcome.failure.jitter = jitter;
 	}
 	judge(r, elapsed_us);
 	if (!holds) {
@@ -314,33 +314,33 @@ static void settle(struct request *r, uint64_t elapsed_us)
 		settle_retry(r, &failure);
 		return;
 	}
-	for (size_t i = 0; i < r->calls_n; i++) {
-		struct call *call = &r->calls[i];
-		switch (call->kind) {
-		case CALL_ONE:
-			settle_one(r, call->flights[0], &call->outcome);
+	for (size_t i = 0; i < r->items_n; i++) {
+		struct item *item = &r->items[i];
+		switch (item->kind) {
+		case ITEM_ONE:
+			settle_one(r, item->flights[0], &item->outcome);
 			break;
-		case CALL_VALUES:
-		case CALL_INFO:
-			settle_composite(u, call);
+		case ITEM_VALUES:
+		case ITEM_INFO:
+			settle_composite(u, item);
 			break;
-		case CALL_GUARD:
+		case ITEM_GUARD:
 			break;
 		}
 	}
 }
 
-static void lower_limit(struct request *r, size_t limit)
+static void lower_limit(struct post *r, size_t limit)
 {
 	upstream_lower_limit(r->upstream, limit);
-	request_each(r, again_each, r->upstream);
+	post_each(r, again_each, r->upstream);
 }
 
-static void failed(struct request *r, const struct client_reply *reply, struct failure *failure)
+static void failed(struct post *r, const struct client_reply *reply, struct failure *failure)
 {
 	struct upstream *u = r->upstream;
-	struct call *call = &r->calls[0];
-	struct ability *ability = r->calls_n == 1 ? call_ability(u, call) : NULL;
+	struct item *item = &r->items[0];
+	struct ability *ability = r->items_n == 1 ? item_ability(u, item) : NULL;
 	failure->jitter = fork_random(u->fork);
 	failure->unsent = !reply->connected;
 	/* A long call may fail for its own reasons. */
@@ -350,20 +350,20 @@ static void failed(struct request *r, const struct client_reply *reply, struct f
 		upstream_distrust(u);
 	const bool unknown = ability && ability->state == CAPABILITY_UNKNOWN;
 	if (ability && failure->verdict == VERDICT_REFUSED) {
-		composite_refused(u, call);
+		composite_refused(u, item);
 	} else if (ability && failure->verdict != VERDICT_RATE && reply->connected &&
 		   (unknown || failure->err != ERR_NETWORK)) {
 		/* Gateways answer a method that they do not know with a page, or not at all. */
 		if (unknown)
 			ability_strike(ability, loop_now_us(u->fork->loop));
-		composite_failed(u, call, failure);
+		composite_failed(u, item, failure);
 	} else {
 		settle_retry(r, failure);
 	}
 }
 
 /* Nothing usable for a whole batch: its size may be why, or chance. */
-static void doubt_batch(struct request *r, const struct client_reply *reply,
+static void doubt_batch(struct post *r, const struct client_reply *reply,
 			struct failure *failure)
 {
 	struct upstream *u = r->upstream;
@@ -379,21 +379,21 @@ static void doubt_batch(struct request *r, const struct client_reply *reply,
 	}
 	if (failure->err == ERR_NETWORK)
 		upstream_distrust(u);
-	lower_limit(r, r->calls_n / 2);
+	lower_limit(r, r->items_n / 2);
 }
 
-void settle_reply(struct request *r, const struct client_reply *reply)
+void settle_reply(struct post *r, const struct client_reply *reply)
 {
 	struct upstream *u = r->upstream;
 	struct failure failure;
 	switch (answer_reply(r, reply, &failure)) {
 	case REPLY_ITEMS:
 		if (r->batch)
-			upstream_took_batch(u, r->calls_n);
+			upstream_took_batch(u, r->items_n);
 		settle(r, reply->elapsed_us);
 		break;
 	case REPLY_BATCH_TOO_BIG:
-		lower_limit(r, r->calls_n / 2);
+		lower_limit(r, r->items_n / 2);
 		break;
 	case REPLY_BATCH_DOUBTFUL:
 		doubt_batch(r, reply, &failure);

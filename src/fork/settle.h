@@ -9,12 +9,12 @@
  * settle_reply and settle_retry consume all flights of the request, and leave the request to
  * its owner.
  */
-#include "fork/request.h"
+#include "fork/post.h"
 
 /* Reads the reply. */
-void settle_reply(struct request *request, const struct client_reply *reply);
+void settle_reply(struct post *post, const struct client_reply *reply);
 /* Whether a read of the block shows the one that was asked about; else *failure, which says how
  * the read went, says what it shows. */
-bool settle_guard(const struct request *request, struct span block, struct failure *failure);
+bool settle_guard(const struct post *post, struct span block, struct failure *failure);
 /* Nothing of it is believed. */
-void settle_retry(struct request *request, const struct failure *failure);
+void settle_retry(struct post *post, const struct failure *failure);

@@ -18,7 +18,7 @@
 #include "fork/classify.h"
 #include "fork/client.h"
 #include "fork/redact.h"
-#include "fork/request.h"
+#include "fork/post.h"
 #include <ctype.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -127,25 +127,25 @@ static void run_value(const uint8_t *data, size_t size)
 /* ---- replies ---- */
 
 /* A request of our own, its flights sorted by address as the ladder sorts them. */
-static struct request *ask(unsigned calls_n, uint8_t kinds, uint8_t flags)
+static struct post *ask(unsigned items_n, uint8_t kinds, uint8_t flags)
 {
-	struct request *r = request_new(NULL, CALLS_MAX * FLIGHTS_MAX);
+	struct post *r = post_new(NULL, CALLS_MAX * FLIGHTS_MAX);
 	REQUIRE(r != NULL);
 	r->first_id = FIRST_ID;
-	r->batch = calls_n > 1 || (flags & 1);
+	r->batch = items_n > 1 || (flags & 1);
 	r->alone = (flags & 2) != 0;
-	for (unsigned i = 0; i < calls_n; i++) {
-		struct call *call = &r->calls[r->calls_n++];
-		call->kind = kinds >> i & 1 ? (flags & 4 ? CALL_VALUES : CALL_INFO) : CALL_ONE;
-		call->flights = r->flights + r->flights_n;
-		call->flights_n = call->kind == CALL_VALUES ? 4
-				  : call->kind == CALL_INFO ? 3
+	for (unsigned i = 0; i < items_n; i++) {
+		struct item *item = &r->items[r->items_n++];
+		item->kind = kinds >> i & 1 ? (flags & 4 ? ITEM_VALUES : ITEM_INFO) : ITEM_ONE;
+		item->flights = r->flights + r->flights_n;
+		item->flights_n = item->kind == ITEM_VALUES ? 4
+				  : item->kind == ITEM_INFO ? 3
 							    : 1;
-		for (unsigned j = 0; j < call->flights_n; j++) {
+		for (unsigned j = 0; j < item->flights_n; j++) {
 			struct flight *flight = calloc(1, sizeof *flight);
 			REQUIRE(flight != NULL);
-			flight->question.kind = call->kind == CALL_INFO	    ? (enum fork_kind)j
-						: call->kind == CALL_VALUES ? FORK_SLOT
+			flight->question.kind = item->kind == ITEM_INFO	    ? (enum fork_kind)j
+						: item->kind == ITEM_VALUES ? FORK_SLOT
 						: flags & 8		    ? FORK_CALL
 									    : FORK_SLOT;
 			flight->question.address.bytes[19] = (unsigned char)(0xaa + j / 2);
@@ -156,13 +156,13 @@ static struct request *ask(unsigned calls_n, uint8_t kinds, uint8_t flags)
 	return r;
 }
 
-static void forget(struct request *r)
+static void forget(struct post *r)
 {
 	for (size_t i = 0; i < r->flights_n; i++) {
 		blob_put(&r->flights[i]->found.blob);
 		free(r->flights[i]);
 	}
-	request_free(&r);
+	post_free(&r);
 }
 
 /* The number or the string that spells it. */
@@ -202,8 +202,7 @@ static bool one_result(struct span body, uint64_t id, struct span *result)
 }
 
 /* Whether the call is answered as it must be. */
-static bool is_answered(const struct request *r, size_t i, struct span body,
-			struct span *result)
+static bool is_answered(const struct post *r, size_t i, struct span body, struct span *result)
 {
 	const uint64_t id = FIRST_ID + i;
 	struct span found;
@@ -214,9 +213,9 @@ static bool is_answered(const struct request *r, size_t i, struct span body,
 	       is_id(found, id) && has_result(body, result);
 }
 
-static void check_outcome(const struct request *r, size_t i, struct span body)
+static void check_outcome(const struct post *r, size_t i, struct span body)
 {
-	const struct outcome *outcome = &r->calls[i].outcome;
+	const struct outcome *outcome = &r->items[i].outcome;
 	struct span result = {0};
 	const bool good = is_answered(r, i, body, &result);
 
@@ -252,58 +251,58 @@ static bool stands_at(struct span result, const struct eth_address *address, siz
 	return times == 1 && n == length;
 }
 
-static void check_values(struct call *call)
+static void check_values(struct item *item)
 {
-	const bool all = answer_values(call);
+	const bool all = answer_values(item);
 	struct span value = {0};
 	bool had = true;
 
-	for (size_t i = 0; i < call->flights_n; i++) {
-		const struct flight *flight = call->flights[i];
+	for (size_t i = 0; i < item->flights_n; i++) {
+		const struct flight *flight = item->flights[i];
 		had = had && flight->have;
 		if (!flight->have)
 			continue;
-		REQUIRE(json_type(call->outcome.result) == JSON_OBJECT);
-		REQUIRE(stands_at(call->outcome.result, &flight->question.address, i % 2, 2,
+		REQUIRE(json_type(item->outcome.result) == JSON_OBJECT);
+		REQUIRE(stands_at(item->outcome.result, &flight->question.address, i % 2, 2,
 				  &value));
 		check_found(&flight->question, value, &flight->found);
 	}
 	REQUIRE(had || !all);
 }
 
-static void check_info(struct call *call)
+static void check_info(struct item *item)
 {
 	static const char *const names[] = {
 		[FORK_BALANCE] = "balance", [FORK_NONCE] = "nonce", [FORK_CODE] = "code"};
-	const bool all = answer_info(call);
+	const bool all = answer_info(item);
 	struct span value;
 	bool had = true;
 
-	for (size_t i = 0; i < call->flights_n; i++) {
-		const struct flight *flight = call->flights[i];
+	for (size_t i = 0; i < item->flights_n; i++) {
+		const struct flight *flight = item->flights[i];
 		had = had && flight->have;
 		if (!flight->have)
 			continue;
-		REQUIRE(json_member(call->outcome.result, names[flight->question.kind],
+		REQUIRE(json_member(item->outcome.result, names[flight->question.kind],
 				    &value));
 		check_found(&flight->question, value, &flight->found);
 	}
 	REQUIRE(had == all);
 }
 
-static void check_call(struct call *call)
+static void check_item(struct item *item)
 {
-	if (call->outcome.failure.verdict != VERDICT_OK)
+	if (item->outcome.failure.verdict != VERDICT_OK)
 		return;
-	if (call->kind == CALL_VALUES)
-		check_values(call);
-	else if (call->kind == CALL_INFO)
-		check_info(call);
+	if (item->kind == ITEM_VALUES)
+		check_values(item);
+	else if (item->kind == ITEM_INFO)
+		check_info(item);
 	else
-		check_value(&call->flights[0]->question, call->outcome.result);
+		check_value(&item->flights[0]->question, item->outcome.result);
 }
 
-static void check_reply(struct request *r, const struct client_reply *reply)
+static void check_reply(struct post *r, const struct client_reply *reply)
 {
 	struct failure failure = {0};
 	struct span body = {0};
@@ -314,9 +313,9 @@ static void check_reply(struct request *r, const struct client_reply *reply)
 	switch (form) {
 	case REPLY_ITEMS:
 		REQUIRE(json && reply->err == OK);
-		for (size_t i = 0; i < r->calls_n; i++) {
+		for (size_t i = 0; i < r->items_n; i++) {
 			check_outcome(r, i, body);
-			check_call(&r->calls[i]);
+			check_item(&r->items[i]);
 		}
 		return;
 	case REPLY_FAILED:
@@ -329,7 +328,7 @@ static void check_reply(struct request *r, const struct client_reply *reply)
 	}
 	REQUIRE(form == REPLY_FAILED || r->batch);
 	/* Whatever was answered well is not thrown away. */
-	for (size_t i = 0; reply->err == OK && reply->status == 200 && json && i < r->calls_n;
+	for (size_t i = 0; reply->err == OK && reply->status == 200 && json && i < r->items_n;
 	     i++)
 		REQUIRE(!is_answered(r, i, body, &(struct span){0}));
 }
@@ -349,7 +348,7 @@ static void run_reply(const uint8_t *data, size_t size)
 					   .body = body,
 					   .connected = (data[2] & 16) != 0,
 					   .detail = data[2] & 8 ? "reset" : ""};
-	struct request *r = ask(1 + (data[2] & 7), data[0], data[1] & 15);
+	struct post *r = ask(1 + (data[2] & 7), data[0], data[1] & 15);
 	check_reply(r, &reply);
 	forget(r);
 	exact_free(body);

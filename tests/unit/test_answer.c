@@ -3,7 +3,7 @@
 #include "unit.h"
 #include "base/json.h"
 #include "fork/answer.h"
-#include "fork/request.h"
+#include "fork/post.h"
 
 #define AA   "\"0x00000000000000000000000000000000000000aa\":"
 #define AB   "\"0x00000000000000000000000000000000000000ab\":"
@@ -38,10 +38,10 @@ static int teardown(void **state)
 /* wanted: the values in order, '-' for one that is not believed. */
 static void expect(const char *result, const char *wanted)
 {
-	struct call call = {.kind = CALL_VALUES, .flights = flights, .flights_n = FLIGHTS};
+	struct item item = {.kind = ITEM_VALUES, .flights = flights, .flights_n = FLIGHTS};
 
-	call.outcome.result = span_of(result);
-	assert_int_equal(answer_values(&call), strchr(wanted, '-') == NULL);
+	item.outcome.result = span_of(result);
+	assert_int_equal(answer_values(&item), strchr(wanted, '-') == NULL);
 	for (unsigned i = 0; i < FLIGHTS; i++) {
 		assert_int_equal(flights[i]->have, wanted[i] != '-');
 		if (flights[i]->have)

@@ -1,51 +1,51 @@
 /* SPDX-License-Identifier: MIT */
-#include "fork/request.h"
+#include "fork/post.h"
 #include "fork/fork_impl.h"
 #include "fork/retry.h"
 #include "fork/settle.h"
 #include <stdio.h>
 #include <stdlib.h>
 
-struct ability *call_ability(struct upstream *upstream, const struct call *call)
+struct ability *item_ability(struct upstream *upstream, const struct item *item)
 {
-	switch (call->kind) {
-	case CALL_VALUES:
+	switch (item->kind) {
+	case ITEM_VALUES:
 		return &upstream->storage_values;
-	case CALL_INFO:
+	case ITEM_INFO:
 		return &upstream->account_info;
-	case CALL_ONE:
-	case CALL_GUARD:
+	case ITEM_ONE:
+	case ITEM_GUARD:
 		return NULL;
 	}
 	return NULL;
 }
 
-struct request *request_new(struct upstream *upstream, size_t n)
+struct post *post_new(struct upstream *upstream, size_t n)
 {
-	struct request *r = calloc(1, sizeof *r);
+	struct post *r = calloc(1, sizeof *r);
 	if (!r)
 		return NULL;
 	r->upstream = upstream;
 	r->flights = calloc(n, sizeof *r->flights);
-	r->calls = calloc(n + REQUEST_GUARDS, sizeof *r->calls);
-	if (!r->flights || !r->calls)
-		request_free(&r);
+	r->items = calloc(n + POST_GUARDS, sizeof *r->items);
+	if (!r->flights || !r->items)
+		post_free(&r);
 	return r;
 }
 
-void request_free(struct request **request)
+void post_free(struct post **post)
 {
-	struct request *r = *request;
-	*request = NULL;
+	struct post *r = *post;
+	*post = NULL;
 	if (!r)
 		return;
 	blob_put(&r->body);
 	free(r->flights);
-	free(r->calls);
+	free(r->items);
 	free(r);
 }
 
-static void list(struct request *r)
+static void list(struct post *r)
 {
 	struct plan *plan = &r->upstream->plan;
 	r->next = plan->sent;
@@ -61,7 +61,7 @@ static void list(struct request *r)
 	fork_count(&r->upstream->in_flight, 1);
 }
 
-static void unlist(struct request *r)
+static void unlist(struct post *r)
 {
 	struct plan *plan = &r->upstream->plan;
 	if (r->prev)
@@ -79,11 +79,11 @@ static void unlist(struct request *r)
 	atomic_fetch_sub_explicit(&r->upstream->in_flight, 1, memory_order_relaxed);
 }
 
-void request_each(struct request *r, flight_each_fn *fn, void *cookie)
+void post_each(struct post *r, flight_each_fn *fn, void *cookie)
 {
-	for (size_t i = 0; i < r->calls_n; i++)
-		for (size_t j = 0; j < r->calls[i].flights_n; j++)
-			fn(r->calls[i].flights[j], cookie);
+	for (size_t i = 0; i < r->items_n; i++)
+		for (size_t j = 0; j < r->items[i].flights_n; j++)
+			fn(r->items[i].flights[j], cookie);
 }
 
 static void fail_each(struct flight *flight, void *cookie)
@@ -93,7 +93,7 @@ static void fail_each(struct flight *flight, void *cookie)
 }
 
 /* Without memory it was none. */
-static void keep_reply(struct request *r, const struct client_reply *reply)
+static void keep_reply(struct post *r, const struct client_reply *reply)
 {
 	if (r->body) /* it has waited before */
 		return;
@@ -108,17 +108,17 @@ static void keep_reply(struct request *r, const struct client_reply *reply)
 						 .connected = true};
 }
 
-static void finish(struct request *r, const struct client_reply *reply)
+static void finish(struct post *r, const struct client_reply *reply)
 {
 	unlist(r);
 	settle_reply(r, reply);
-	request_free(&r);
+	post_free(&r);
 }
 
 /* The block's hash is there, which says whether the reply is believed. */
 static void got_guard(void *cookie, struct span block, const struct failure *read)
 {
-	struct request *r = cookie;
+	struct post *r = cookie;
 	struct upstream *u = r->upstream;
 	struct failure failure = *read;
 	if (settle_guard(r, block, &failure)) {
@@ -129,7 +129,7 @@ static void got_guard(void *cookie, struct span block, const struct failure *rea
 		failure.jitter = read->jitter;
 		unlist(r);
 		settle_retry(r, &failure);
-		request_free(&r);
+		post_free(&r);
 	}
 	plan_touch(u);
 	ports_signal(u->fork);
@@ -137,14 +137,14 @@ static void got_guard(void *cookie, struct span block, const struct failure *rea
 }
 
 /* Whoever brought nothing, or asks for fewer requests, is not asked for more. */
-static bool wants_guard(const struct request *r, const struct client_reply *reply)
+static bool wants_guard(const struct post *r, const struct client_reply *reply)
 {
 	struct failure failure;
 	answer_status(reply, &failure);
 	return r->guarded_after && reply->err == OK && failure.verdict != VERDICT_RATE;
 }
 
-static void read_guard(struct request *r)
+static void read_guard(struct post *r)
 {
 	char params[40], number[18];
 	size_t n = eth_quantity_format_u64(r->guarded.number, number);
@@ -157,7 +157,7 @@ static void read_guard(struct request *r)
 	finish(r, &r->reply);
 }
 
-static void read_reply(struct request *r, const struct client_reply *reply)
+static void read_reply(struct post *r, const struct client_reply *reply)
 {
 	if (!wants_guard(r, reply)) {
 		finish(r, reply);
@@ -168,7 +168,7 @@ static void read_reply(struct request *r, const struct client_reply *reply)
 }
 
 /* Keeps the reply until the probe has ended. */
-static void park(struct request *r, const struct client_reply *reply)
+static void park(struct post *r, const struct client_reply *reply)
 {
 	keep_reply(r, reply);
 	r->parked = true;
@@ -176,10 +176,10 @@ static void park(struct request *r, const struct client_reply *reply)
 	probe_start(r->upstream);
 }
 
-void request_unpark(struct upstream *upstream, bool proved, const struct failure *failure)
+void post_unpark(struct upstream *upstream, bool proved, const struct failure *failure)
 {
-	struct request *next;
-	for (struct request *r = upstream->plan.sent; r; r = next) {
+	struct post *next;
+	for (struct post *r = upstream->plan.sent; r; r = next) {
 		next = r->next;
 		if (!r->parked)
 			continue;
@@ -190,23 +190,23 @@ void request_unpark(struct upstream *upstream, bool proved, const struct failure
 		}
 		unlist(r);
 		settle_retry(r, failure);
-		request_free(&r);
+		post_free(&r);
 	}
 }
 
 /* Of whom we would not ask any more. */
-static void disbelieve(struct request *r)
+static void disbelieve(struct post *r)
 {
 	struct failure failure;
 	failure_set(&failure, VERDICT_REFUSED, ERR_BAD_ANSWER, "%s", r->upstream->disabled_why);
 	unlist(r);
 	settle_retry(r, &failure);
-	request_free(&r);
+	post_free(&r);
 }
 
 static void landed(void *cookie, const struct client_reply *reply)
 {
-	struct request *r = cookie;
+	struct post *r = cookie;
 	r->op = NULL;
 	struct upstream *u = r->upstream;
 	struct fork *fork = u->fork;
@@ -223,24 +223,24 @@ static void landed(void *cookie, const struct client_reply *reply)
 	fork_landed(fork);
 }
 
-static enum fork_class longest_class(struct request *r)
+static enum fork_class longest_class(struct post *r)
 {
 	enum fork_class class = FORK_CLASS_STATE;
-	for (size_t i = 0; i < r->calls_n; i++)
-		for (size_t j = 0; j < r->calls[i].flights_n; j++)
-			if (r->calls[i].flights[j]->question.class > class)
-				class = r->calls[i].flights[j]->question.class;
+	for (size_t i = 0; i < r->items_n; i++)
+		for (size_t j = 0; j < r->items[i].flights_n; j++)
+			if (r->items[i].flights[j]->question.class > class)
+				class = r->items[i].flights[j]->question.class;
 	return class;
 }
 
-static bool is_once(const struct request *r)
+static bool is_once(const struct post *r)
 {
 	return r->alone && r->flights[0]->question.once;
 }
 
 /* A call that was too slow for one attempt gets the rest of its time for the next: it is
  * more likely to be long than lost twice. */
-static uint32_t attempt_ms(struct request *r)
+static uint32_t attempt_ms(struct post *r)
 {
 	const struct fork *fork = r->upstream->fork;
 	const enum fork_class class = longest_class(r);
@@ -259,26 +259,26 @@ static void mark_sent(struct flight *flight, void *cookie)
 	flight->upstream = cookie;
 }
 
-void request_send(struct request *request, struct buf *body)
+void post_send(struct post *post, struct buf *body)
 {
-	struct upstream *u = request->upstream;
+	struct upstream *u = post->upstream;
 	char *bytes = body->ptr;
 	const size_t length = body->len;
 	enum err err = OK;
 	*body = (struct buf){0}; /* client_post takes the bytes */
-	request_each(request, mark_sent, u);
-	request->sent_us = loop_now_us(u->fork->loop);
-	list(request);
+	post_each(post, mark_sent, u);
+	post->sent_us = loop_now_us(u->fork->loop);
+	list(post);
 	fork_count(&u->requests, 1);
-	fork_count(&u->items, request->calls_n);
-	budget_spend(&u->budget, request->sent_us, request->calls_n);
-	client_post_fn *post = is_once(request) ? client_post_once : client_post;
-	if (post(u->target, bytes, length, attempt_ms(request), REQUEST_REPLY_MAX, landed,
-		 request, &request->op, &err) == PENDING)
+	fork_count(&u->items, post->items_n);
+	budget_spend(&u->budget, post->sent_us, post->items_n);
+	client_post_fn *start = is_once(post) ? client_post_once : client_post;
+	if (start(u->target, bytes, length, attempt_ms(post), POST_REPLY_MAX, landed, post,
+		  &post->op, &err) == PENDING)
 		return;
-	unlist(request);
-	request_each(request, fail_each, NULL);
-	request_free(&request);
+	unlist(post);
+	post_each(post, fail_each, NULL);
+	post_free(&post);
 }
 
 static void abandon_each(struct flight *flight, void *cookie)
@@ -287,12 +287,12 @@ static void abandon_each(struct flight *flight, void *cookie)
 	flight_answer(flight, &answer);
 }
 
-void request_abandon(struct request *request)
+void post_abandon(struct post *post)
 {
 	char none[] = "";
-	client_cancel(&request->op);
-	exchange_cancel(&request->guard);
-	unlist(request);
-	request_each(request, abandon_each, none);
-	request_free(&request);
+	client_cancel(&post->op);
+	exchange_cancel(&post->guard);
+	unlist(post);
+	post_each(post, abandon_each, none);
+	post_free(&post);
 }
