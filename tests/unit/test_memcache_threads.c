@@ -31,7 +31,14 @@ struct shared {
 	atomic_uint wrong;
 	atomic_uint hits;
 	atomic_uint versions; /* bit v % 32: a version v was seen */
+	atomic_uint reading;  /* readers that go on */
 };
+
+/* The threads have met: a run in which they did not says nothing, so that it goes on. */
+static bool have_met(struct shared *shared)
+{
+	return __builtin_popcount(atomic_load(&shared->versions)) > 16;
+}
 
 struct worker {
 	pthread_t thread;
@@ -69,6 +76,18 @@ static void expect(struct worker *worker, bool right)
 		atomic_fetch_add(&worker->shared->wrong, 1);
 }
 
+/* Writers write as long as anybody reads. */
+static bool goes_on(struct worker *worker, uint64_t i, uint64_t least)
+{
+	return i < least || atomic_load(&worker->shared->reading) > 0;
+}
+
+/* Readers read until they have met writers; if they never do, the run fails. */
+static bool is_needed(struct worker *worker, uint64_t turn, uint64_t least)
+{
+	return turn < least || (turn < 100 * least && !have_met(worker->shared));
+}
+
 /* --- cells --- */
 
 static struct cell_key cell_key_of(uint64_t n)
@@ -83,7 +102,7 @@ static struct cell_key cell_key_of(uint64_t n)
 static void *cell_writer(void *cookie)
 {
 	struct worker *worker = cookie;
-	for (uint64_t i = 0; i < CELL_TURNS * TURN_GETS; i++) {
+	for (uint64_t i = 0; goes_on(worker, i, CELL_TURNS * TURN_GETS); i++) {
 		uint64_t n = pick_key(worker);
 		uint64_t words[4] = {n, i, seal(n, i), ~seal(n, i)};
 		struct cell_key key = cell_key_of(n);
@@ -123,16 +142,17 @@ static void *cell_reader(void *cookie)
 {
 	struct worker *worker = cookie;
 	struct memcache_reader *reader = NULL;
-	for (unsigned turn = 0; turn < CELL_TURNS; turn++) {
+	for (unsigned turn = 0; is_needed(worker, turn, CELL_TURNS); turn++) {
 		if (!reader && memcache_reader_new(worker->shared->cache, &reader)) {
 			expect(worker, false);
-			return NULL;
+			break;
 		}
 		cell_turn(worker, reader);
 		if (turn % 500 == 499)
 			memcache_reader_free(&reader);
 	}
 	memcache_reader_free(&reader);
+	atomic_fetch_sub(&worker->shared->reading, 1);
 	return NULL;
 }
 
@@ -178,7 +198,7 @@ static void *blob_writer(void *cookie)
 {
 	struct worker *worker = cookie;
 	char buffer[32];
-	for (uint64_t i = 0; i < BLOB_TURNS * TURN_GETS; i++) {
+	for (uint64_t i = 0; goes_on(worker, i, BLOB_TURNS * TURN_GETS); i++) {
 		uint64_t n = pick_key(worker);
 		struct blob *blob = blob_make(n, i);
 		expect(worker, blob);
@@ -221,10 +241,10 @@ static void *blob_reader(void *cookie)
 	struct memcache_reader *reader = NULL;
 	struct blob *kept = NULL;
 	char buffer[32];
-	for (unsigned turn = 0; turn < BLOB_TURNS; turn++) {
+	for (unsigned turn = 0; is_needed(worker, turn, BLOB_TURNS); turn++) {
 		if (!reader && memcache_reader_new(worker->shared->cache, &reader)) {
 			expect(worker, false);
-			return NULL;
+			break;
 		}
 		blob_turn(worker, reader);
 		/* One reference of its own, over many turns. */
@@ -243,6 +263,7 @@ static void *blob_reader(void *cookie)
 	}
 	blob_put(&kept);
 	memcache_reader_free(&reader);
+	atomic_fetch_sub(&worker->shared->reading, 1);
 	return NULL;
 }
 
@@ -251,7 +272,7 @@ static void *blob_reader(void *cookie)
 static struct memcache_stats run(uint64_t keys, void *(*writer)(void *),
 				 void *(*reader)(void *))
 {
-	struct shared shared = {.keys = keys};
+	struct shared shared = {.keys = keys, .reading = READERS};
 	struct worker workers[WRITERS + READERS];
 	assert_int_equal(memcache_new((size_t)1 << 20, &shared.cache), OK);
 	for (unsigned i = 0; i < WRITERS + READERS; i++) {
@@ -267,9 +288,8 @@ static struct memcache_stats run(uint64_t keys, void *(*writer)(void *),
 	memcache_stats(shared.cache, &stats);
 	memcache_free(&shared.cache);
 	assert_int_equal(atomic_load(&shared.wrong), 0);
-	/* Readers met entries, of many ages: the run says something. */
 	assert_true(atomic_load(&shared.hits) > 1000);
-	assert_true(__builtin_popcount(atomic_load(&shared.versions)) > 16);
+	assert_true(have_met(&shared));
 	return stats;
 }
 
@@ -278,8 +298,8 @@ static void test_cells(void **state)
 	(void)state;
 	struct memcache_stats stats = run(CELL_KEYS, cell_writer, cell_reader);
 	assert_true(stats.cell_evictions > 10000);
-	assert_int_equal(stats.cell_hits + stats.cell_misses,
-			 (uint64_t)READERS * CELL_TURNS * TURN_GETS);
+	assert_true(stats.cell_hits + stats.cell_misses >=
+		    (uint64_t)READERS * CELL_TURNS * TURN_GETS);
 	assert_int_equal(stats.cells, stats.cell_capacity);
 }
 
