@@ -238,8 +238,8 @@ fuzz-all: $(if $(FUZZ_ONLY),$(B)/tests/fuzz/fuzz_$(FUZZ_ONLY),$(FUZZ))
 
 VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite
 # Under valgrind threads take turns: the test that wants them to meet is left to the sanitizers.
-# So are two that fill stores of many megabytes with what test_store writes, too, and one whose
-# megabytes leave in pieces of 4 KiB: valgrind looks at all that is left with each.
+# So are those that take it a minute of CPU each: two fill stores of many megabytes with what
+# test_store writes, too, and of one megabytes leave in pieces of 4 KiB.
 VALGRIND_UNIT := $(filter-out %/test_memcache_threads %/test_store_evict %/test_in_use \
 	%/test_server_memory,$(UNIT))
 .PHONY: check-valgrind
