@@ -236,7 +236,7 @@ void keep_store(void *cookie, struct stack *stack, const struct fork_question *q
 	case KEEP_LOGS:
 	case KEEP_TRACES:
 		/* Of a final range, an empty list is an answer. */
-		if (keep.flags & KEEP_FIXED)
+		if ((keep.flags & KEEP_FIXED) && json_type(json) == JSON_ARRAY)
 			stack_keep_reply(stack, key, keep.number, json);
 		return;
 	}
