@@ -21,6 +21,7 @@ import collections
 
 RIGHT, ERROR, PASSED, TOLD = "right", "error", "passed on", "as told"
 UNSTORED = "as told, but right as soon as the fault is gone"
+EITHER = "right, or as told"
 
 BLOCK = 100  # pinned, and final
 
@@ -211,6 +212,10 @@ FAULTS = {
 TOLD_VALUES = {"null": [None], "0x": ["0x"], "0x0": ["0x0", "0x" + "00" * 32]}
 
 
+def lasting_two(lasting, upstreams):
+    return lasting and upstreams == 2
+
+
 def passing_one(lasting, upstreams):
     return not lasting and upstreams == 1
 
@@ -242,6 +247,8 @@ EXCEPTIONS = [
            "one of balance, nonce and code cannot have it, so there is no whole answer"),
     Except(["transaction", "receipt"], ["null"], passing, RIGHT,
            "the null of a pinned chain is asked for again, beside the pinned block"),
+    Except(["transaction", "receipt"], ["null"], lasting_two, EITHER,
+           "which upstream is asked the second time depends on how the first fares elsewhere"),
     Except(["trace of a transaction", "trace of a call"], ["0x", "0x0"], always, TOLD,
            "a tracer that the caller brings answers what it likes"),
 ]
