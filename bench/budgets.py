@@ -53,6 +53,16 @@ def why_batch(results, row):
                shape["request_bytes"] / 100, shape["reply_bytes"] / 100))
 
 
+def why_batch_beside_one(results, row):
+    floor = dig(results, "batch.floor.server_cpu_us")
+    return ("receiving %d bytes and sending %d costs the server that parses nothing %.2f us, %.1f "
+            "times what one read costs it: this is a budget for a batch with shorter texts. Beside "
+            "that, a call costs %d ns."
+            % (results["batch"]["forkcache"]["request_bytes"],
+               results["batch"]["forkcache"]["reply_bytes"], floor, floor / row["floor"],
+               10 * (row["value"] - floor)))
+
+
 def why_hit(results, _):
     memory = results["memory"]
     return ("a hit reads two places, the second known from the first: the index, then the cell. "
@@ -107,6 +117,14 @@ def beside_server(results, name, group, peer, ratio_limit, why):
     return beside(name, "us CPU", value, floor, ratio, ratio_limit, absent or why)
 
 
+def beside_one_read(results):
+    value = dig(results, "batch.forkcache.server_cpu_us")
+    floor = dig(results, "single.floor.server_cpu_us")
+    ratio = value / floor if value and floor else None
+    return beside("batch of 100, beside one read of that server", "us CPU", value, floor, ratio,
+                  3.00, why_batch_beside_one)
+
+
 def measured(results):
     disk, bare = dig(results, "disk.store_ns"), dig(results, "disk.bare_ns")
     cold_ms = dig(results, "cold.ms")
@@ -117,6 +135,7 @@ def measured(results):
                       1.00, why_return),
         beside_server(results, "batch of 100, beside a server that parses nothing", "batch",
                       "floor", 3.00, why_batch),
+        beside_one_read(results),
         row("memory hit, key ready", "ns", dig(results, "memory.streamed_ns"), 60, why_hit),
         row("memory hit, key built just before (building taken off)", "ns",
             dig(results, "memory.built_net_ns"), 60, why_hit),
