@@ -254,7 +254,7 @@ static bool may_be_kept(const struct scene *s)
 		       !shows_limit(s->json, s->names_gas);
 	case KEEP_LOGS:
 	case KEEP_TRACES:
-		return fixed;
+		return fixed && json_type(s->json) == JSON_ARRAY;
 	case KEEP_PLAIN:
 	case KEEP_FEES:
 		return fixed && !is_nothing(s->json);
