@@ -50,10 +50,20 @@ static bool says_limit(struct span text, bool own_gas)
 	return false;
 }
 
+static bool has_text(struct span in, const char *text)
+{
+	return memmem(in.ptr, in.len, text, strlen(text)) != NULL;
+}
+
+/* Of several transactions each would have to: they are not looked at one by one. */
 static bool names_gas(struct span key)
 {
-	return memmem(key.ptr, key.len, "\"gas\":", 6) != NULL ||
-	       memmem(key.ptr, key.len, "\"gasLimit\":", 11) != NULL;
+	const char *open = memchr(key.ptr, '[', key.len);
+	const struct span method = {key.ptr, open != NULL ? (size_t)(open - key.ptr) : key.len};
+
+	if (has_text(method, "Many") || has_text(method, "simulate"))
+		return false;
+	return has_text(key, "\"gas\":") || has_text(key, "\"gasLimit\":");
 }
 
 /* Whether any error in a result is one. It is looked for in the text, as results are large and

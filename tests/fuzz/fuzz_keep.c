@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 	"1:eth_getLogs[{\"fromBlock\":\"0x0\",\"toBlock\":\"0x3b6\",\"address\":[\"" ADDRESS \
 	"\",\"" OTHER                                                                        \
 	"\"],\"topics\":[[" WORD("01") "],null,[" WORD("00") "," WORD("64") "]]}]"
-#define KEY_GAS	   "1:eth_simulateV1[{\"gas\":\"0x1\"},\"0x" B100 "\"]"
+#define KEY_GAS	   "1:debug_traceCall[{\"gas\":\"0x1\"},\"0x" B100 "\"]"
 #define KEY_ALL	   "1:eth_getLogs[{\"fromBlock\":\"0x0\",\"toBlock\":\"0x3b6\"}]"
 #define TOP_NUMBER 950 /* above the finalized block */
 #define EPOCH	   3   /* of a block by number, when it is the third byte */

@@ -63,6 +63,11 @@ static void what_a_limit_has_touched_is_not_kept(void **state)
 		 true);
 	/* Of the caller's gas, or of the node's. */
 	accepted(&keep, "1:b[{\"gas\":\"0x1\"}]", "{\"error\":\"out of gas\"}", true);
+	/* Another transaction of the bundle may not. */
+	accepted(&keep, "1:eth_callMany@Geth[{\"gas\":\"0x1\"}]", "{\"error\":\"out of gas\"}",
+		 false);
+	accepted(&keep, "1:eth_simulateV1@Geth[{\"gas\":\"0x1\"}]",
+		 "{\"error\":\"out of gas\"}", false);
 	accepted(&keep, "1:b[{\"gasLimit\":\"0x1\"}]", "{\"error\":\"Out of gas\"}", true);
 	accepted(&keep, "1:b[{\"gasPrice\":\"0x1\"}]", "{\"error\":\"Out of gas\"}", false);
 	/* Only errors count. */
