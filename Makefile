@@ -242,12 +242,13 @@ VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-
 # test_store writes, too, and of one megabytes leave in pieces of 4 KiB.
 VALGRIND_UNIT := $(filter-out %/test_memcache_threads %/test_store_evict %/test_in_use \
 	%/test_server_memory,$(UNIT))
+# Of the scripts, those whose questions meet no deadline when all is thirty times as slow.
 .PHONY: check-valgrind
 check-valgrind: RUN_UNDER := $(VALGRIND)
 check-valgrind: $(VALGRIND_UNIT) $(PROGRAMS) ## unit and script tests under valgrind
 	$(call run_all,$(VALGRIND_UNIT))
 	$(Q)BUILD=$(B) PYTHONPATH=tests/script scripts/under-valgrind.sh \
-		python3 -m unittest -v test_coalesce test_offline test_readme test_restart
+		python3 -m unittest -v test_coalesce.Joining test_offline test_readme test_restart
 
 # ---- measuring ----
 
