@@ -31,6 +31,10 @@ COMPOSED = ("eth_getBlockReceipts", "eth_getBlockTransactionCountByHash",
 
 # What the node is asked for again the second time, besides.
 ASKED_AGAIN = {
+    "eth_simulateV1/ethSimulate-run-out-of-gas-in-block-38015.io":
+        "out of gas among several calls: it may have been the node's cap",
+    "eth_simulateV1/ethSimulate-use-as-many-features-as-possible.io":
+        "out of gas among several calls: it may have been the node's cap",
     "txpool_content": "the node's own pool",
     "txpool_contentFrom": "the node's own pool",
     "txpool_status": "the node's own pool",
