@@ -3,9 +3,6 @@
 #include "base/buf.h"
 #include "rpc/heads.h"
 
-/* More upstreams than anybody configures; further ones are served, not shown. */
-#define UPSTREAMS_SHOWN 32
-
 static void describe(struct buf *out, const char *name, const char *type, const char *help)
 {
 	buf_printf(out, "# HELP forkcache_%s %s\n# TYPE forkcache_%s %s\n", name, help, name,
@@ -118,61 +115,49 @@ static void put_store(const struct monitor *m, struct buf *out)
 	       s.corrupt);
 }
 
-struct column {
+static const struct column {
 	const char *name, *type, *help;
-	unsigned long long (*value)(const struct fork_upstream_stats *s);
+	size_t at; /* in struct fork_upstream_stats, a uint64_t */
+} columns[] = {
+#define COLUMN(member, name, type, help)                                       \
+	{                                                                      \
+		name, type, help, offsetof(struct fork_upstream_stats, member) \
+	}
+	COLUMN(requests, "upstream_requests_total", "counter", "HTTP requests sent."),
+	COLUMN(items, "upstream_items_total", "counter", "Facts and calls asked for in them."),
+	COLUMN(in_flight, "upstream_in_flight", "gauge", "HTTP requests in flight."),
+	COLUMN(failures, "upstream_failures_total", "counter",
+	       "Requests without a usable answer."),
+	COLUMN(rate_limited, "upstream_rate_limited_total", "counter",
+	       "Requests refused for their rate."),
+	COLUMN(bytes_in, "upstream_received_bytes_total", "counter", "Bytes received."),
+	COLUMN(bytes_out, "upstream_sent_bytes_total", "counter", "Bytes sent."),
+	COLUMN(rtt_us, "upstream_rtt_microseconds", "gauge", "Smoothed round trip."),
+#undef COLUMN
 };
 
-static unsigned long long up_healthy(const struct fork_upstream_stats *s)
+static void put_of_upstream(struct buf *out, const char *name,
+			    const struct fork_upstream_stats *up, size_t i,
+			    unsigned long long value)
 {
-	return s->healthy;
-}
-static unsigned long long up_requests(const struct fork_upstream_stats *s)
-{
-	return s->requests;
-}
-static unsigned long long up_items(const struct fork_upstream_stats *s)
-{
-	return s->items;
-}
-static unsigned long long up_in_flight(const struct fork_upstream_stats *s)
-{
-	return s->in_flight;
-}
-static unsigned long long up_failures(const struct fork_upstream_stats *s)
-{
-	return s->failures;
-}
-static unsigned long long up_limited(const struct fork_upstream_stats *s)
-{
-	return s->rate_limited;
-}
-static unsigned long long up_in(const struct fork_upstream_stats *s)
-{
-	return s->bytes_in;
-}
-static unsigned long long up_out(const struct fork_upstream_stats *s)
-{
-	return s->bytes_out;
-}
-static unsigned long long up_rtt(const struct fork_upstream_stats *s)
-{
-	return s->rtt_us;
+	buf_printf(out, "forkcache_%s{upstream=\"%s\",index=\"%zu\"} %llu\n", name, up[i].host,
+		   i, value);
 }
 
-static const struct column columns[] = {
-	{"upstream_healthy", "gauge", "1 when the upstream is used.", up_healthy},
-	{"upstream_requests_total", "counter", "HTTP requests sent.", up_requests},
-	{"upstream_items_total", "counter", "Facts and calls asked for in them.", up_items},
-	{"upstream_in_flight", "gauge", "HTTP requests in flight.", up_in_flight},
-	{"upstream_failures_total", "counter", "Requests without a usable answer.",
-	 up_failures},
-	{"upstream_rate_limited_total", "counter", "Requests refused for their rate.",
-	 up_limited},
-	{"upstream_received_bytes_total", "counter", "Bytes received.", up_in},
-	{"upstream_sent_bytes_total", "counter", "Bytes sent.", up_out},
-	{"upstream_rtt_microseconds", "gauge", "Smoothed round trip.", up_rtt},
-};
+static void put_upstreams(struct buf *out, const struct fork_upstream_stats *up, size_t n)
+{
+	describe(out, "upstream_healthy", "gauge", "1 when the upstream is used.");
+	for (size_t i = 0; i < n; i++)
+		put_of_upstream(out, "upstream_healthy", up, i, up[i].healthy);
+	for (size_t c = 0; c < sizeof columns / sizeof columns[0]; c++) {
+		describe(out, columns[c].name, columns[c].type, columns[c].help);
+		for (size_t i = 0; i < n; i++) {
+			uint64_t value;
+			memcpy(&value, (const char *)&up[i] + columns[c].at, sizeof value);
+			put_of_upstream(out, columns[c].name, up, i, value);
+		}
+	}
+}
 
 static void put_fork(const struct monitor *m, struct buf *out)
 {
@@ -196,12 +181,7 @@ static void put_fork(const struct monitor *m, struct buf *out)
 	for (int err = 1; err <= ERR_CANCELLED; err++)
 		buf_printf(out, "forkcache_fork_errors_total{cause=\"%s\"} %llu\n",
 			   err_name((enum err)err), (unsigned long long)f.errors[err]);
-	for (size_t c = 0; c < sizeof columns / sizeof columns[0]; c++) {
-		describe(out, columns[c].name, columns[c].type, columns[c].help);
-		for (size_t i = 0; i < n; i++)
-			buf_printf(out, "forkcache_%s{upstream=\"%s\",index=\"%zu\"} %llu\n",
-				   columns[c].name, up[i].host, i, columns[c].value(&up[i]));
-	}
+	put_upstreams(out, up, n);
 }
 
 void monitor_metrics(void *cookie, struct http_exchange *exchange)

@@ -10,6 +10,9 @@
  */
 #include "rpc/worker.h"
 
+/* More upstreams than anybody configures; further ones are served, not shown. */
+#define UPSTREAMS_SHOWN 32
+
 struct monitor {
 	struct stack *stack;
 	struct store *store; /* NULL: no disk */

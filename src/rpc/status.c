@@ -6,8 +6,6 @@
 #include "rpc/heads.h"
 #include <time.h>
 
-#define UPSTREAMS_SHOWN 32
-
 static unsigned long long load(const atomic_ullong *counter)
 {
 	return atomic_load_explicit(counter, memory_order_relaxed);
