@@ -117,6 +117,17 @@ static bool has_code(struct span response, const char *code)
 	       span_is(value, code);
 }
 
+/* An error is asked for again, but a revert; so are several calls of which one ran out of gas, as
+ * it may have been the node's own cap. */
+static bool to_be_kept(const char *request, const char *response)
+{
+	struct span error;
+
+	if (strstr(request, "eth_simulateV1") != NULL && strstr(response, "out of gas") != NULL)
+		return false;
+	return !json_member(run.response, "error", &error) || has_code(run.response, "3");
+}
+
 static void pair(const char *name, const char *request, const char *response)
 {
 	struct span again;
@@ -135,8 +146,7 @@ static void pair(const char *name, const char *request, const char *response)
 	} else {
 		if (!span_equal(buf_as_span(&reply), run.response))
 			fail_msg("%s: %.*s", name, (int)reply.len, reply.ptr);
-		bool kept = !json_member(run.response, "error", &again) ||
-			    has_code(run.response, "3");
+		bool kept = to_be_kept(request, response);
 		if ((post(request, &reply) == 0) != kept)
 			fail_msg("%s: kept: %d", name, !kept);
 		assert_true(span_equal(buf_as_span(&reply), run.response));
