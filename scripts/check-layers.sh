@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Who includes whom: base <- cache, base <- fork, {cache, fork} <- layers <- rpc <- cli, and
+# Who includes whom: base <- cache, base <- fork, {cache, fork} <- layers <- rpc <- cli, layers <- api, and
 # each third-party header in one file only, so that a dependency can be replaced there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,6 +16,7 @@ declare -A may=(
 	[fork]="base fork"
 	[layers]="base cache fork layers"
 	[rpc]="base cache fork layers rpc"
+	[api]="base cache fork layers api"
 	[cli]="base cache fork layers rpc cli"
 )
 while IFS=: read -r file line text; do

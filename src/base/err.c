@@ -36,6 +36,8 @@ const char *err_name(enum err err)
 		return "unsupported";
 	case ERR_CANCELLED:
 		return "cancelled";
+	case ERR_CONFLICT:
+		return "conflict";
 	}
 	return "unknown";
 }

@@ -30,6 +30,7 @@ enum err {
 	ERR_LIMIT,	  /* a bound of ours is reached: try again later, or with less */
 	ERR_UNSUPPORTED,  /* this peer or format cannot do it */
 	ERR_CANCELLED,	  /* stopped by the owner */
+	ERR_CONFLICT,	  /* somebody else was first: begin again */
 };
 
 enum lookup { HIT, MISS, PENDING, FAILED };

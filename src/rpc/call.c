@@ -91,6 +91,7 @@ enum lookup call_failed(struct call *call, enum err err, const char *detail)
 	case ERR_NOT_FOUND:
 	case ERR_UNSUPPORTED:
 	case ERR_CANCELLED:
+	case ERR_CONFLICT:
 		break;
 	}
 	return call_error(call, RPC_INTERNAL, "%s", *detail != '\0' ? detail : err_name(err));
