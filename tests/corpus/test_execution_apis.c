@@ -117,8 +117,8 @@ static bool has_code(struct span response, const char *code)
 	       span_is(value, code);
 }
 
-/* An error is asked for again, but a revert; so are several calls of which one ran out of gas, as
- * it may have been the node's own cap. */
+/* An error is asked for again, but a revert; so are several calls of which one ran out of gas,
+ * as it may have been the node's own cap. */
 static bool to_be_kept(const char *request, const char *response)
 {
 	struct span error;
