@@ -444,7 +444,7 @@ FC_CHECKED enum fc_err fc_read_start(struct fc_state *state, const struct fc_rea
 FC_CHECKED enum fc_err fc_prefetch_start(struct fc_state *state, const struct fc_access *list,
 					 size_t n, const struct fc_op_options *options,
 					 struct fc_op **op);
-/* Result: fc_op_root. Writes made after the start are not in it. */
+/* Result: fc_op_root: of the state at some moment between start and end. */
 FC_CHECKED enum fc_err fc_state_root_start(struct fc_state *state,
 					   const struct fc_op_options *options,
 					   struct fc_op **op);

@@ -56,8 +56,10 @@ struct layer;
 struct layer_view;
 struct loop;
 
-/* All that a layer holds, for copies: accounts, then their slots, then code. */
+/* All that a layer holds, as the view sees it: each account (its mask may be 0), then its
+ * slots; code at any time. What two layers hold may come twice: the later one is the newer. */
 struct layer_walk {
+	bool written_only; /* not what a source has cached */
 	enum err (*account)(void *cookie, const struct eth_address *address,
 			    const struct account_state *account);
 	enum err (*slot)(void *cookie, const struct eth_address *address,
@@ -97,6 +99,11 @@ struct layer_ops {
 	/* What it and the layers below hold; ends early with what a function returns. */
 	enum err (*walk)(struct layer_view *view, const struct layer_walk *walk, void *cookie,
 			 struct err_detail *detail);
+	/* The slots of one account, in the same way; no source's. *through: what the source
+	 * says of other slots holds; false: they are zero. */
+	enum err (*walk_slots)(struct layer_view *view, const struct eth_address *address,
+			       const struct layer_walk *walk, void *cookie, bool *through,
+			       struct err_detail *detail);
 	/* Forgets what a cache holds in memory, here and below. */
 	void (*forget)(struct layer_view *view);
 	/* Adds its own and those below. */

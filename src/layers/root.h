@@ -18,10 +18,11 @@
  * to fetch, or FAILED.
  */
 #include "base/trie.h"
+#include "layers/layer.h"
 #include "layers/state.h"
 
 struct root_cache;
-/* One a database; protected by a lock of its own. */
+/* One a database, before its first handle; protected by a lock of its own. */
 enum err root_cache_new(struct db *db, struct root_cache **out) WARN_UNUSED;
 void root_cache_free(struct root_cache **cache);
 
@@ -31,10 +32,23 @@ enum err root_view_new(struct root_cache *cache, struct state *state,
 		       struct root_view **out) WARN_UNUSED;
 void root_view_free(struct root_view **view);
 
+/* The root of the state at some moment between the first step and the last. */
 struct root_job;
 enum err root_job_new(struct root_view *view, struct root_job **out) WARN_UNUSED;
 void root_job_free(struct root_job **job);
-/* HIT: *root. PENDING: fetch what root_job_needs says (and the witness, if it wants that),
- * then step again. FAILED: fault. */
+/* More than the root: an account's storage root, its proof, and a slot's (slot NULL: none).
+ * Before the first step; *i names it afterwards. */
+enum err root_job_ask(struct root_job *job, const struct eth_address *address,
+		      const struct eth_bytes32 *slot, size_t *i) WARN_UNUSED;
+/* HIT: *root. PENDING: fetch what root_job_needs says, then step again. FAILED: fault. It may
+ * take seconds, when a key has to be ground. */
 enum lookup root_step(struct root_job *job, struct eth_bytes32 *root, struct fault *fault);
-const struct needs *root_job_needs(const struct root_job *job, bool *wants_witness);
+/* All are NEED_PROOFs; borrowed until the next step. witness: debug_executionWitness, too; say
+ * so to root_job_no_witness if there is none. */
+const struct need *root_job_needs(const struct root_job *job, size_t *n, bool *witness);
+void root_job_no_witness(struct root_job *job);
+/* After HIT. The proof's nodes are given to emit: the account's, then the slot's, which begin
+ * at *storage_at. */
+void root_job_storage_root(const struct root_job *job, size_t i, struct eth_bytes32 *root);
+enum err root_job_prove(struct root_job *job, size_t i, trie_emit_fn *emit, void *cookie,
+			size_t *storage_at) WARN_UNUSED;

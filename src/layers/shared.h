@@ -41,6 +41,7 @@ enum err shared_flush(struct layer *layer, bool sync, struct err_detail *detail)
 /* A transaction begins: reads of this view are of now, until shared_unpin. */
 enum err shared_pin(struct layer_view *view) WARN_UNUSED;
 void shared_unpin(struct layer_view *view);
+bool shared_is_pinned(struct layer_view *view);
 /*
  * Publishes the overlay's changes as one: ERR_CONFLICT (the view is pinned, and another
  * publication since has written some of it; detail says what), ERR_NOMEM, ERR_IO, ERR_LIMIT:
@@ -51,6 +52,14 @@ enum err shared_publish(struct layer_view *view, struct overlay *overlay, bool d
 			struct err_detail *detail) WARN_UNUSED;
 /* The number of the last publication, or of the pin. */
 uint64_t shared_sequence(struct layer_view *view);
+
+/* Is told of every account (slot NULL) and slot that a publication writes, with its sequence
+ * number, on the publisher's thread while the gate is shut: it must be quick and call nothing
+ * of the layers. wiped: the account's storage was. One listener; before the first view. */
+typedef void shared_listen_fn(void *cookie, uint64_t sequence,
+			      const struct eth_address *address, const struct eth_bytes32 *slot,
+			      bool wiped);
+void shared_listen(struct layer *layer, shared_listen_fn *fn, void *cookie);
 
 /* The published changes, while the gate is open for this view: between the two calls nothing
  * is published. For dumps and roots; not nested. */
