@@ -16,9 +16,9 @@
  */
 #include "base/trie_account.h"
 
-/* The claims of an answer, as its fields say. */
+/* RLP of nodes, from the root on. */
 struct proof_list {
-	const struct span *nodes; /* RLP, from the root on */
+	const struct span *nodes;
 	size_t n;
 };
 

@@ -79,7 +79,7 @@ enum trie_found {
 
 /* The value of a key. FOUND sets *value, borrowed until the trie is edited or dropped (or as
  * the resolver's text is); UNRESOLVED sets *unresolved (NULL allowed). Allocates nothing. */
-enum trie_found trie_lookup(const struct trie_node *root, struct span key,
+enum trie_found trie_lookup(struct trie_node *root, struct span key,
 			    const struct trie_resolver *resolver, struct span *value,
 			    struct trie_prefix *unresolved);
 
@@ -89,7 +89,7 @@ enum trie_found trie_lookup(const struct trie_node *root, struct span key,
  *   ERR_NOT_FOUND  an unresolved node is needed: *unresolved (NULL allowed) says which
  *   ERR_CORRUPT    the resolver's text of a node is none
  *   ERR_NOMEM, ERR_LIMIT (a value that is too long)
- * Nodes that were resolved on the way stay resolved, on errors too.
+ * What is set already costs a lookup and copies nothing; nodes that are resolved stay so.
  */
 enum err trie_set(struct trie_node **root, struct span key, struct span value,
 		  const struct trie_resolver *resolver,
@@ -97,7 +97,7 @@ enum err trie_set(struct trie_node **root, struct span key, struct span value,
 
 /* The root's hash (Yellow Paper, 4.1: of the empty trie eth_empty_trie_root). Hashes what has
  * changed since, and cannot fail. */
-void trie_root_hash(const struct trie_node *root, struct eth_bytes32 *hash);
+void trie_root_hash(struct trie_node *root, struct eth_bytes32 *hash);
 
 /* Is given one node's RLP, borrowed until it returns; an error of its own ends the walk. */
 typedef enum err trie_emit_fn(void *cookie, struct span rlp);
@@ -107,6 +107,6 @@ typedef enum err trie_emit_fn(void *cookie, struct span rlp);
  * stand alone; nothing is emitted for the empty trie. ERR_NOT_FOUND and *unresolved as above
  * (what was emitted before is right), ERR_CORRUPT, or what emit returns.
  */
-enum err trie_prove(const struct trie_node *root, struct span key,
+enum err trie_prove(struct trie_node *root, struct span key,
 		    const struct trie_resolver *resolver, trie_emit_fn *emit, void *cookie,
 		    struct trie_prefix *unresolved) WARN_UNUSED;

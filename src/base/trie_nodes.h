@@ -15,7 +15,7 @@ struct trie_nodes *trie_nodes_new(size_t limit_bytes);
 void trie_nodes_free(struct trie_nodes **nodes);
 
 /* Adds a copy of the text under its hash, which is computed here; one that is there already is
- * OK. ERR_NOMEM; ERR_LIMIT, also of one longer than TRIE_NODE_BYTES. */
+ * OK. ERR_NOMEM; ERR_LIMIT, also of one that is empty or longer than TRIE_NODE_BYTES. */
 enum err trie_nodes_add(struct trie_nodes *nodes, struct span rlp) WARN_UNUSED;
 /* The same of all nodes of a proof (in any order), to the first error. */
 enum err trie_nodes_add_all(struct trie_nodes *nodes, const struct span *rlp,
