@@ -14,7 +14,9 @@
  * entry that was undone stays too, with mask 0 or present false, and is found again by the
  * next write of that key. One thread writes; several may read while nobody writes.
  *
- * Cost: about 90 bytes a slot and 170 an account, with their share of the index.
+ * Cost: 96 bytes a slot and 184 an account, and for each 11 to 16 bytes of an index (27 for the
+ * moment in which it grows). Growing rehashes all of a kind: a write takes that long once in so
+ * many; reverting never grows anything.
  */
 #include "base/blob.h"
 #include "base/eth.h"
@@ -36,22 +38,31 @@ struct change_account {
 	bool destructed;	      /* by changes' owner: a self-destruct was the last word on
 					 what lies below */
 	bool dirty;		      /* in the list of changes_take_dirty */
-	struct blob *code;	      /* of fields.code_hash, when it came with the write */
-	struct change_slot *slots;    /* newest first, by next; those of old generations too */
+	struct blob *code; /* of fields.code_hash, one of changes_add_code; NULL: none came */
+	struct change_slot *slots; /* newest first, by next; those of old generations too */
+	struct change_slot *dirty_slots; /* by next_dirty */
 	struct change_account *next_dirty;
+	struct change_account *next; /* in the order of their making */
 };
 
 struct change_slot {
 	struct eth_bytes32 slot, value;
 	struct change_account *account;
-	struct change_slot *next;
+	struct change_slot *next, *next_dirty;
 	uint32_t generation;
 	bool present, dirty;
 };
 
+/* Whether the entry's value is the slot's: it was written, and the storage has not been wiped
+ * since. */
+static inline bool change_slot_holds(const struct change_slot *slot)
+{
+	return slot->present && slot->generation == slot->account->generation;
+}
+
 enum err changes_new(struct changes **out) WARN_UNUSED;
 void changes_free(struct changes **changes);
-/* Empties it, and gives its memory back. */
+/* Empties it, marks and all, and gives its memory back. */
 void changes_clear(struct changes *changes);
 
 /* NULL: no entry. */
@@ -72,8 +83,12 @@ enum err changes_add_code(struct changes *changes, const struct eth_bytes32 *cod
 struct blob *changes_find_code(const struct changes *changes,
 			       const struct eth_bytes32 *code_hash);
 
-/* Reads with the rules of the generations. HIT: all of wanted is here; MISS: out->mask says
- * which fields are (and *exists with ACCOUNT_EXISTENCE). */
+/* Whether a field of the mask is not empty: then the account is there (EIP-161). */
+bool changes_is_something(const struct account_fields *fields);
+
+/* Reads with the rules of the generations. HIT: all of wanted is here; MISS: some is not. In
+ * both cases out->mask says which fields are here, wanted or not, and *exists (NULL allowed)
+ * is set if ACCOUNT_EXISTENCE is among them. */
 enum lookup changes_read_account(const struct changes *changes,
 				 const struct eth_address *address, unsigned wanted,
 				 struct account_fields *out, bool *exists);
@@ -87,10 +102,13 @@ size_t changes_bytes(const struct changes *changes);
 
 /* What was touched, written or undone, since it was last taken: for whoever keeps a trie in
  * step. Marking is the owner's (overlay.c, shared.c); a slot that is dirty has an account that
- * is. */
+ * is. A wiped storage marks the account only: its generation tells. */
 void changes_mark_account(struct changes *changes, struct change_account *account);
 void changes_mark_slot(struct changes *changes, struct change_slot *slot);
-/* The list by next_dirty; and an end to the marks: the caller walks it, and the dirty slots
- * of each, and calls changes_cleaned for each account. */
+/* Takes the list, by next_dirty; NULL: nothing is. The caller walks it, and the dirty_slots of
+ * each, and calls changes_cleaned for each account, which ends the marks of both; the links of
+ * the lists stay as they are until something is marked again. */
 struct change_account *changes_take_dirty(struct changes *changes);
 void changes_cleaned(struct change_account *account);
+/* Gives back what was taken and is not cleaned, from this account on: the walk has failed. */
+void changes_put_dirty(struct changes *changes, struct change_account *rest);

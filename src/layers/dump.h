@@ -7,11 +7,15 @@
  *    "balances":[{"address","balance"}],"nonces":[{"address","nonce"}],
  *    "codes":[{"address","code"}],"selfDestructs":["0x..."]}
  *
- * Exactly this shape, no white space; quantities are 0x without leading zeros, addresses and
- * code 0x data in lower case; every list is sorted by address, then by slot (as numbers). A
- * slot that was written back to its original value is left out. selfDestructs names accounts
- * whose storage below was wiped and that were there below; what they hold since stands in the
- * other lists.
+ * Exactly this shape, no white space; quantities (slots too) are 0x without leading zeros,
+ * addresses and code 0x data in lower case; every list is sorted by address, then by slot (as
+ * numbers). A slot that was written back to its original value is left out.
+ *
+ * selfDestructs names the accounts that were destroyed (there below or not: it says that
+ * nothing of what is below counts). What they hold since stands in the other lists: always a
+ * balance if the account is there again; a nonce and code if there are any; every slot that is
+ * not zero. An account whose storage alone was wiped looks the same, for which all of its
+ * fields have to be among the changes.
  */
 #include "layers/changes.h"
 
@@ -21,13 +25,18 @@ typedef enum err dump_write_fn(void *cookie, const void *bytes, size_t n);
 typedef enum err dump_original_fn(void *cookie, const struct eth_address *address,
 				  const struct eth_bytes32 *slot, struct eth_bytes32 *value);
 
+/* ERR_UNSUPPORTED: the storage of an account was wiped and not all of its fields are known;
+ * ERR_NOT_FOUND: a destroyed account has a code hash again whose code is not among the changes.
+ * Both before anything is written. */
 enum err dump_changes(const struct changes *changes, dump_original_fn *original,
 		      void *original_cookie, dump_write_fn *write, void *cookie,
 		      struct err_detail *detail) WARN_UNUSED;
 
 /* What a dump says to do; nothing is written unless the whole text is right. Self-destructs
- * come first, then balances, nonces, codes, storage. ERR_INVALID: where, and what is wrong
- * (unknown members, a missing list, a value of the wrong form, a key that stands twice). */
+ * come first, then balances, nonces, codes (each with ACCOUNT_EXISTENCE), storage; lists may be
+ * in any order. ERR_INVALID: where (list, index, member, offset in bytes), and what is wrong
+ * (unknown members, a missing list, a value of the wrong form, a key that stands twice). An
+ * error of the target's ends the load where it is. */
 struct dump_target {
 	enum err (*destroy)(void *cookie, const struct eth_address *address);
 	enum err (*set_account)(void *cookie, const struct eth_address *address,
