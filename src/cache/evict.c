@@ -169,7 +169,7 @@ static bool any_key(const struct store *store, MDB_txn *txn, enum table table,
 {
 	MDB_cursor *cursor;
 	MDB_val k = val(prefix, len), v;
-	if (mdb_cursor_open(txn, store->tables[table], &cursor) != 0)
+	if (mdb_cursor_open(txn, store->env.tables[table], &cursor) != 0)
 		return true;
 	bool any = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE) == 0 && k.mv_size >= len &&
 		   memcmp(k.mv_data, prefix, len) == 0;
@@ -198,7 +198,7 @@ static bool coderef_in_use(const struct store *store, MDB_txn *txn, const struct
 				    &account))
 		return false;
 	MDB_val k = val(account.ptr, account.len), v;
-	return mdb_get(txn, store->tables[TABLE_ACCOUNTS], &k, &v) == 0;
+	return mdb_get(txn, store->env.tables[TABLE_ACCOUNTS], &k, &v) == 0;
 }
 
 static bool goes(const struct store *store, MDB_txn *txn, const struct node *node)
@@ -244,7 +244,7 @@ static void copy_node(const struct store *store, struct sweep *sweep, struct nod
 	enum table table = store->evict.table;
 	*node = (struct node){.key_len = k.mv_size, .value_len = v.mv_size};
 	memcpy(node->key, k.mv_data, k.mv_size);
-	node->hash = record_key_hash(store->seed, table, node->key,
+	node->hash = record_key_hash(store->env.seed, table, node->key,
 				     in_parts(table) ? 32 : node->key_len);
 	node->fat = v.mv_size > INLINE_MAX;
 	node->value_at = sweep->values_len;
@@ -278,7 +278,7 @@ static int fill_window(struct store *store, MDB_txn *txn)
 	MDB_val k = val(evict->at, evict->at_len), v;
 	sweep->count = sweep->values_len = sweep->evicted_bytes = 0;
 	sweep->evicted = sweep->fat = sweep->kept_bytes = sweep->leaf_pages = 0;
-	int rc = mdb_cursor_open(txn, store->tables[evict->table], &cursor);
+	int rc = mdb_cursor_open(txn, store->env.tables[evict->table], &cursor);
 	if (rc != 0)
 		return rc;
 	rc = mdb_cursor_get(cursor, &k, &v, evict->at_len ? MDB_SET_RANGE : MDB_FIRST);
@@ -290,8 +290,8 @@ static int fill_window(struct store *store, MDB_txn *txn)
 		before = node->key;
 		before_len = node->key_len;
 		/* keys lie in the leaf: another page number is another leaf */
-		sweep->leaf_pages += (uintptr_t)k.mv_data / store->page_bytes != page;
-		page = (uintptr_t)k.mv_data / store->page_bytes;
+		sweep->leaf_pages += (uintptr_t)k.mv_data / store->env.page_bytes != page;
+		page = (uintptr_t)k.mv_data / store->env.page_bytes;
 		if (sweep->count == WINDOW_RECORDS ||
 		    sweep->values_len + INLINE_MAX > WINDOW_BYTES)
 			break;
@@ -305,7 +305,7 @@ static int fill_window(struct store *store, MDB_txn *txn)
 static bool worth_rewriting(const struct store *store)
 {
 	const struct sweep *sweep = store->evict.sweep;
-	size_t room = store->page_bytes - PAGE_HEAD_BYTES;
+	size_t room = store->env.page_bytes - PAGE_HEAD_BYTES;
 	size_t packed = sweep->kept_bytes / room + 1;
 	return sweep->fat == 0 && sweep->evicted * 8 >= sweep->count &&
 	       packed * 4 <= sweep->leaf_pages * 3;
@@ -324,14 +324,14 @@ static int drop_coderef(struct store *store, MDB_txn *txn, const struct node *no
 	memcpy(key, fields.code_hash.bytes, 32);
 	memcpy(key + 32, node->key, node->key_len);
 	MDB_val k = val(key, 32 + node->key_len);
-	int rc = mdb_del(txn, store->tables[TABLE_CODEREF], &k, NULL);
+	int rc = mdb_del(txn, store->env.tables[TABLE_CODEREF], &k, NULL);
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
 static int remove_nodes(struct store *store, MDB_txn *txn, bool all)
 {
 	struct sweep *sweep = store->evict.sweep;
-	MDB_dbi dbi = store->tables[store->evict.table];
+	MDB_dbi dbi = store->env.tables[store->evict.table];
 	for (size_t i = 0; i < sweep->count; i++) {
 		const struct node *node = &sweep->nodes[i];
 		if (!node->evict && !all)
@@ -358,7 +358,7 @@ static int insert_survivors(struct store *store, MDB_txn *txn)
 			continue;
 		MDB_val k = val(node->key, node->key_len),
 			v = val(sweep->values + node->value_at, node->value_len);
-		int rc = mdb_put(txn, store->tables[store->evict.table], &k, &v, 0);
+		int rc = mdb_put(txn, store->env.tables[store->evict.table], &k, &v, 0);
 		if (rc != 0)
 			return rc;
 	}
@@ -430,7 +430,7 @@ static int sweep_some(struct store *store, MDB_txn *txn, uint64_t pages, uint64_
 		rc = sweep_window(store, txn, &dirty);
 		*evicted += sweep->evicted;
 		bytes += sweep->evicted_bytes;
-		if (bytes > pages * store->page_bytes)
+		if (bytes > pages * store->env.page_bytes)
 			break;
 	}
 	return rc;
@@ -440,7 +440,7 @@ static bool step_failed(struct store *store, int rc)
 {
 	struct err_detail detail;
 	if (store_may_warn(store)) {
-		err_from_lmdb(rc, "evicting from", store->folder, &detail);
+		err_from_lmdb(rc, "evicting from", &store->env, &detail);
 		log_warn("the cache cannot be evicted from", LOG_S("reason", detail.text));
 	}
 	store->evict.active = false;
@@ -453,7 +453,7 @@ bool evict_step(struct store *store)
 	uint64_t evicted = 0, need = group_pages(store);
 	if (atomic_load(&store->dead))
 		return false;
-	int rc = mdb_txn_begin(store->env, NULL, 0, &txn);
+	int rc = mdb_txn_begin(store->env.mdb, NULL, 0, &txn);
 	if (rc != 0)
 		return step_failed(store, rc);
 	struct pages pages;

@@ -36,7 +36,7 @@ static int glance(struct store *store)
 	struct evict *evict = &store->evict;
 	if (evict->glance)
 		return mdb_txn_renew(evict->glance);
-	int rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &evict->glance);
+	int rc = mdb_txn_begin(store->env.mdb, NULL, MDB_RDONLY, &evict->glance);
 	if (rc != 0)
 		evict->glance = NULL;
 	return rc;
@@ -51,7 +51,7 @@ static int count_free(struct store *store, MDB_txn *txn, struct pages *pages)
 	MDB_val k, v;
 	struct oldest oldest = {.latest = mdb_txn_id(txn), .snapshot = SIZE_MAX};
 	size_t freed_in, n;
-	mdb_reader_list(store->env, note_oldest, &oldest);
+	mdb_reader_list(store->env.mdb, note_oldest, &oldest);
 	int rc = mdb_cursor_open(txn, 0, &cursor);
 	if (rc != 0)
 		return rc;
@@ -96,12 +96,12 @@ static bool by_tables(struct store *store, MDB_txn *txn, struct pages *pages)
 	if (rc == 0)
 		rc = add_table(txn, 1, &used);
 	for (unsigned i = 0; rc == 0 && i < TABLE_COUNT; i++)
-		rc = add_table(txn, store->tables[i], &used);
+		rc = add_table(txn, store->env.tables[i], &used);
 	if (rc != 0 || used > pages->file)
 		return false;
 	pages->used = used;
 	pages->free = pages->file - used;
-	mdb_reader_list(store->env, note_oldest, &oldest);
+	mdb_reader_list(store->env.mdb, note_oldest, &oldest);
 	pages->reusable = oldest.snapshot == SIZE_MAX ? pages->free : 0;
 	return true;
 }
@@ -111,16 +111,16 @@ bool pages_measure(struct store *store, MDB_txn *txn, struct pages *out)
 	MDB_envinfo info;
 	if (atomic_load(&store->dead))
 		return false;
-	mdb_env_info(store->env, &info);
+	mdb_env_info(store->env.mdb, &info);
 	*out = (struct pages){.file = info.me_last_pgno + 1};
 	if (!by_free_list(store, out)) {
 		*out = (struct pages){.file = info.me_last_pgno + 1};
 		if (!txn || !by_tables(store, txn, out))
 			return false;
 	}
-	atomic_store_explicit(&store->used_bytes, out->used * store->page_bytes,
+	atomic_store_explicit(&store->used_bytes, out->used * store->env.page_bytes,
 			      memory_order_relaxed);
-	atomic_store_explicit(&store->file_bytes, out->file * store->page_bytes,
+	atomic_store_explicit(&store->file_bytes, out->file * store->env.page_bytes,
 			      memory_order_relaxed);
 	return true;
 }
@@ -130,7 +130,7 @@ bool pages_stuck(struct store *store, MDB_txn *txn, struct pages *pages, uint64_
 	int dead;
 	if (pages->file + need <= file_ceiling(store) || pages->reusable >= need)
 		return false;
-	if (mdb_reader_check(store->env, &dead) == 0 && dead > 0 &&
+	if (mdb_reader_check(store->env.mdb, &dead) == 0 && dead > 0 &&
 	    !pages_measure(store, txn, pages))
 		return true;
 	return pages->reusable < need;

@@ -40,7 +40,8 @@ void spare_release(struct store *store)
 static void note_name(struct store *store, struct span key, struct span value)
 {
 	struct block_header header;
-	uint64_t id, key_hash = record_key_hash(store->seed, TABLE_BLOCKS, key.ptr, key.len);
+	uint64_t id,
+		key_hash = record_key_hash(store->env.seed, TABLE_BLOCKS, key.ptr, key.len);
 	if (key.len != 8 + 32 || !record_block_decode(key_hash, value, &id, &header))
 		return;
 	struct block_name *name = &store->evict.names[id % NAMES];
@@ -60,7 +61,7 @@ static void read_names(struct store *store, MDB_txn *txn)
 	if (!store->evict.names)
 		return;
 	memset(store->evict.names, 0, NAMES * sizeof *store->evict.names);
-	if (mdb_cursor_open(txn, store->tables[TABLE_BLOCKS], &cursor) != 0)
+	if (mdb_cursor_open(txn, store->env.tables[TABLE_BLOCKS], &cursor) != 0)
 		return;
 	for (unsigned i = 0;
 	     i < NAMES_READ_MAX && mdb_cursor_get(cursor, &k, &v, MDB_NEXT) == 0; i++)

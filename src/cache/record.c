@@ -428,18 +428,25 @@ bool record_image_open(uint64_t key_hash, struct span image, struct record_image
 	return image.ptr[4] == 0 && out->stored.len == out->body_len;
 }
 
-struct blob *record_image_body(struct record_codec *codec, const struct record_image *image)
+enum err record_image_body(struct record_codec *codec, const struct record_image *image,
+			   struct blob **body)
 {
-	if (!image->compressed)
-		return blob_copy(image->stored.ptr, image->stored.len);
+	*body = NULL;
+	if (!image->compressed) {
+		*body = blob_copy(image->stored.ptr, image->stored.len);
+		return *body ? OK : ERR_NOMEM;
+	}
 	if (!codec->decompress)
 		codec->decompress = ZSTD_createDCtx();
 	struct blob *blob = codec->decompress ? blob_new(image->body_len) : NULL;
 	if (!blob)
-		return NULL;
+		return ERR_NOMEM;
 	size_t n = ZSTD_decompressDCtx(codec->decompress, blob->bytes, blob->len,
 				       image->stored.ptr, image->stored.len);
-	if (ZSTD_isError(n) || n != blob->len)
+	if (ZSTD_isError(n) || n != blob->len) {
 		blob_put(&blob);
-	return blob;
+		return ERR_CORRUPT;
+	}
+	*body = blob;
+	return OK;
 }

@@ -138,5 +138,6 @@ struct record_image {
 	bool compressed;
 };
 bool record_image_open(uint64_t key_hash, struct span image, struct record_image *out);
-/* One reference; NULL when memory is refused or the frame is damaged. */
-struct blob *record_image_body(struct record_codec *codec, const struct record_image *image);
+/* *body: one reference. ERR_NOMEM; ERR_CORRUPT: the frame is damaged. */
+enum err record_image_body(struct record_codec *codec, const struct record_image *image,
+			   struct blob **body) WARN_UNUSED;

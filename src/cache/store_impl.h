@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * What the files of the disk cache share: store.c (opening), store_err.c (LMDB's errors),
- * store_read.c (readers), store_put.c (puts), store_write.c (the store's thread),
- * store_parts.c (long values), evict.c (the bound), evict_pages.c (pages in use),
- * evict_spare.c (what is used in memory).
+ * What the files of the disk cache share: store.c (opening), store_read.c (readers),
+ * store_put.c (puts), store_write.c (the store's thread), store_parts.c (long values), evict.c
+ * (the bound), evict_pages.c (pages in use), evict_spare.c (what is used in memory).
  *
  * Threads. The store's thread is the only one of this process that writes to LMDB, and owns
  * struct evict and the codec of struct store. A reader belongs to its thread. What both
  * touch is atomic, or under the lock that stands above it.
  */
+#include "cache/env.h"
 #include "cache/pending.h"
 #include "cache/use.h"
-#include <lmdb.h>
 
-#define STORE_FORMAT	  1
-#define STORE_MAX_READERS 512 /* slots of 64 bytes in lock.mdb: threads of all processes */
+#define STORE_FORMAT 1
 
 /* Where the sweep stands, and what it thinks is cold. See evict.c. */
 struct evict {
@@ -34,15 +32,9 @@ struct evict {
 };
 
 struct store {
-	MDB_env *env;
-	MDB_dbi tables[TABLE_COUNT];
-	char *folder;
-	dev_t device;
-	ino_t inode;
-	struct store *next_open;
-	uint64_t seed, capacity_bytes, page_bytes, bound_pages;
+	struct env env;
+	uint64_t capacity_bytes, bound_pages;
 	size_t image_max;
-	unsigned char uuid[USE_UUID_BYTES];
 	atomic_uint_fast64_t chain;
 	struct use use;
 	struct pending pending;
@@ -89,9 +81,6 @@ struct store_reader {
 	atomic_uint_fast64_t hits, misses; /* written by the owner only */
 };
 
-/* The converter of LMDB's and errno's codes; fills the detail with what was being done. */
-enum err err_from_lmdb(int rc, const char *doing, const char *folder,
-		       struct err_detail *detail);
 /* Adopts the map that another process has made larger. The store's thread, without a
  * transaction. Readers that do not rest soon are left alone, and it is tried again later. */
 void store_resize(struct store *store);
@@ -160,23 +149,3 @@ bool evict_step(struct store *store);
 void evict_begin(struct store *store);
 /* Begins a round even if the bound is kept, to free a sixteenth: the disk is full. */
 void evict_force(struct store *store);
-
-static inline MDB_val val(const void *bytes, size_t n)
-{
-	/* LMDB takes keys and values as void *, and does not write to them */
-	union {
-		const void *in;
-		void *out;
-	} data = {.in = bytes};
-	return (MDB_val){.mv_size = n, .mv_data = data.out};
-}
-
-static inline MDB_val key_val(const struct record_key *key)
-{
-	return val(key->bytes, key->len);
-}
-
-static inline struct span val_span(MDB_val v)
-{
-	return (struct span){v.mv_data, v.mv_size};
-}

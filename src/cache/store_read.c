@@ -74,7 +74,7 @@ void store_reader_free(struct store_reader **reader)
 
 static int take_snapshot(struct store_reader *reader)
 {
-	MDB_env *env = reader->store->env;
+	MDB_env *env = reader->store->env.mdb;
 	int dead;
 	if (reader->txn)
 		return mdb_txn_renew(reader->txn);
@@ -95,7 +95,7 @@ static void refused(struct store_reader *reader, int rc)
 		atomic_store(&store->resize_wanted, true);
 		pending_kick(&store->pending);
 	} else if (!atomic_exchange(&store->read_failing, true)) {
-		err_from_lmdb(rc, "reading", store->folder, &detail);
+		err_from_lmdb(rc, "reading", &store->env, &detail);
 		log_warn("the cache cannot be read", LOG_S("reason", detail.text));
 	}
 }
@@ -160,7 +160,7 @@ static void read_failed(struct store_reader *reader, int rc)
 	struct err_detail detail;
 	count(&reader->store->corrupt, 1);
 	if (!atomic_exchange(&reader->store->read_failing, true)) {
-		err_from_lmdb(rc, "reading", reader->store->folder, &detail);
+		err_from_lmdb(rc, "reading", &reader->store->env, &detail);
 		log_error("the cache cannot be read", LOG_S("reason", detail.text));
 	}
 }
@@ -170,9 +170,9 @@ static bool read_record(struct store_reader *reader, enum table table,
 {
 	struct store *store = reader->store;
 	MDB_val k = key_val(key), v;
-	*key_hash = record_key_hash(store->seed, table, key->bytes, key->len);
+	*key_hash = record_key_hash(store->env.seed, table, key->bytes, key->len);
 	use_prefetch(&store->use, *key_hash);
-	int rc = mdb_get(reader->txn, store->tables[table], &k, &v);
+	int rc = mdb_get(reader->txn, store->env.tables[table], &k, &v);
 	if (rc == 0)
 		*out = val_span(v);
 	else if (rc != MDB_NOTFOUND)
@@ -428,12 +428,12 @@ static struct blob *read_image(struct store_reader *reader, enum table table,
 	struct parts parts;
 	struct record_image image;
 	struct blob *blob = NULL;
-	uint64_t key_hash = record_key_hash(store->seed, table, digest->bytes, 32);
-	int rc = parts_get(reader->txn, store->tables[table], digest, &parts);
+	uint64_t key_hash = record_key_hash(store->env.seed, table, digest->bytes, 32);
+	int rc = parts_get(reader->txn, store->env.tables[table], digest, &parts);
 	bool good = rc == 0 && record_image_open(key_hash, parts.image, &image);
 	if (good && span_equal(image.request, request)) {
-		blob = record_image_body(reader->codec, &image);
-		use_touch(&store->use, key_hash);
+		if (record_image_body(reader->codec, &image, &blob) == OK)
+			use_touch(&store->use, key_hash);
 	} else if (!good && (rc == 0 || rc == EBADMSG)) {
 		damaged(reader, table, (struct span){(const char *)digest->bytes, 32});
 	} else if (rc != 0 && rc != MDB_NOTFOUND && rc != ENOMEM) {
@@ -483,7 +483,7 @@ static size_t list_chains(struct store_reader *reader, uint64_t *ids, size_t max
 	MDB_val k, v;
 	size_t n = 0;
 	static const struct eth_bytes32 lowest;
-	if (mdb_cursor_open(reader->txn, reader->store->tables[TABLE_BLOCKS], &cursor) != 0)
+	if (mdb_cursor_open(reader->txn, reader->store->env.tables[TABLE_BLOCKS], &cursor) != 0)
 		return 0;
 	record_key_block(&key, 0, &lowest);
 	k = key_val(&key);

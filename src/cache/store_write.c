@@ -35,8 +35,8 @@ static int lookup(struct batch *batch, enum table table, const struct record_key
 		  uint64_t *key_hash, MDB_val *v)
 {
 	MDB_val k = key_val(key);
-	*key_hash = record_key_hash(batch->store->seed, table, key->bytes, key->len);
-	return mdb_get(batch->txn, batch->store->tables[table], &k, v);
+	*key_hash = record_key_hash(batch->store->env.seed, table, key->bytes, key->len);
+	return mdb_get(batch->txn, batch->store->env.tables[table], &k, v);
 }
 
 /* Writes unless the very same bytes are there: rewriting costs pages. */
@@ -45,12 +45,12 @@ static int write_record(struct batch *batch, enum table table, const struct reco
 {
 	struct store *store = batch->store;
 	MDB_val k = key_val(key), v = val(bytes, n);
-	int rc = mdb_put(batch->txn, store->tables[table], &k, &v, MDB_NOOVERWRITE);
+	int rc = mdb_put(batch->txn, store->env.tables[table], &k, &v, MDB_NOOVERWRITE);
 	if (rc == MDB_KEYEXIST) {
 		rc = 0;
 		if (v.mv_size != n || memcmp(v.mv_data, bytes, n) != 0) {
 			v = val(bytes, n);
-			rc = mdb_put(batch->txn, store->tables[table], &k, &v, 0);
+			rc = mdb_put(batch->txn, store->env.tables[table], &k, &v, 0);
 		}
 	}
 	if (rc == 0)
@@ -112,7 +112,7 @@ static int write_header(struct batch *batch, const struct put *put)
 		return rc;
 	batch->id = 0;
 	record_key_block(&key, chain_of(batch), &header->hash);
-	key_hash = record_key_hash(batch->store->seed, TABLE_BLOCKS, key.bytes, key.len);
+	key_hash = record_key_hash(batch->store->env.seed, TABLE_BLOCKS, key.bytes, key.len);
 	return write_record(batch, TABLE_BLOCKS, &key, key_hash, out,
 			    record_block_encode(key_hash, id, header, out));
 }
@@ -160,7 +160,7 @@ static int write_coderef(struct batch *batch, uint64_t id, const struct eth_addr
 		return 0;
 	record_key_coderef(&key, &fields->code_hash, id, address);
 	MDB_val k = key_val(&key), v = val("", 0);
-	int rc = mdb_put(batch->txn, batch->store->tables[TABLE_CODEREF], &k, &v,
+	int rc = mdb_put(batch->txn, batch->store->env.tables[TABLE_CODEREF], &k, &v,
 			 MDB_NOOVERWRITE);
 	batch->written += key.len;
 	return rc == MDB_KEYEXIST ? 0 : rc;
@@ -197,7 +197,7 @@ static int write_slot(struct batch *batch, const struct put *put)
 		return rc;
 	record_key_slot(&key, id, put_address(put), put_slot(put));
 	uint64_t key_hash =
-		record_key_hash(batch->store->seed, TABLE_SLOTS, key.bytes, key.len);
+		record_key_hash(batch->store->env.seed, TABLE_SLOTS, key.bytes, key.len);
 	return write_record(batch, TABLE_SLOTS, &key, key_hash, out,
 			    record_slot_encode(key_hash, &put->what.word, out));
 }
@@ -217,9 +217,9 @@ static int same_image(struct batch *batch, MDB_dbi dbi, const struct eth_bytes32
 static int write_image(struct batch *batch, enum table table, const struct put *put)
 {
 	struct store *store = batch->store;
-	MDB_dbi dbi = store->tables[table];
+	MDB_dbi dbi = store->env.tables[table];
 	const struct eth_bytes32 *digest = put_digest(put);
-	uint64_t key_hash = record_key_hash(store->seed, table, digest->bytes, 32);
+	uint64_t key_hash = record_key_hash(store->env.seed, table, digest->bytes, 32);
 	size_t len;
 	unsigned char *image =
 		record_image_build(store->codec, key_hash, put_tail(put),
@@ -272,14 +272,14 @@ static int remove_image(struct batch *batch, enum table table, struct span key)
 	struct eth_bytes32 digest;
 	struct parts parts;
 	memcpy(digest.bytes, key.ptr, 32);
-	int rc = parts_get(batch->txn, store->tables[table], &digest, &parts);
-	bool good =
-		rc == 0 && record_good(table, record_key_hash(store->seed, table, key.ptr, 32),
-				       parts.image);
+	int rc = parts_get(batch->txn, store->env.tables[table], &digest, &parts);
+	bool good = rc == 0 &&
+		    record_good(table, record_key_hash(store->env.seed, table, key.ptr, 32),
+				parts.image);
 	free(parts.owned);
 	if (rc != 0 && rc != EBADMSG)
 		return rc == MDB_NOTFOUND ? 0 : rc;
-	return good ? 0 : parts_remove(batch->txn, store->tables[table], &digest, 0);
+	return good ? 0 : parts_remove(batch->txn, store->env.tables[table], &digest, 0);
 }
 
 /* Unless somebody has written it anew in the meantime. */
@@ -291,14 +291,15 @@ static int remove_damaged(struct batch *batch, const struct put *put)
 	MDB_val k = val(key.ptr, key.len), v;
 	if (table == TABLE_CODE || table == TABLE_REPLIES)
 		return remove_image(batch, table, key);
-	int rc = mdb_get(batch->txn, store->tables[table], &k, &v);
+	int rc = mdb_get(batch->txn, store->env.tables[table], &k, &v);
 	if (rc == MDB_NOTFOUND)
 		return 0; /* two readers found it */
-	if (rc != 0 || record_good(table, record_key_hash(store->seed, table, key.ptr, key.len),
-				   val_span(v)))
+	if (rc != 0 ||
+	    record_good(table, record_key_hash(store->env.seed, table, key.ptr, key.len),
+			val_span(v)))
 		return rc;
 	batch->id = 0;
-	return mdb_del(batch->txn, store->tables[table], &k, NULL);
+	return mdb_del(batch->txn, store->env.tables[table], &k, NULL);
 }
 
 static int write_put(struct batch *batch, const struct put *put)
@@ -341,8 +342,8 @@ static uint64_t pages_needed(const struct store *store, const struct put *group)
 {
 	uint64_t pages = GROUP_OVERHEAD_PAGES;
 	for (const struct put *put = group; put; put = put->next)
-		pages +=
-			(put_kind(put) == PUT_ACCOUNT ? 2 : 1) + put->bytes / store->page_bytes;
+		pages += (put_kind(put) == PUT_ACCOUNT ? 2 : 1) +
+			 put->bytes / store->env.page_bytes;
 	return pages;
 }
 
@@ -361,7 +362,7 @@ static int begin_group(struct store *store, const struct put *group, MDB_txn **t
 	uint64_t need = pages_needed(store, group);
 	int waits = 0;
 	for (int i = 0; i < EVICT_TRIES; i++) {
-		int rc = mdb_txn_begin(store->env, NULL, 0, txn);
+		int rc = mdb_txn_begin(store->env.mdb, NULL, 0, txn);
 		if (rc != 0)
 			return rc;
 		enum admission admission = evict_admit(store, *txn, need);
@@ -425,7 +426,7 @@ static void group_failed(struct store *store, const struct put *group, int rc)
 	store->failing = true;
 	if (!store_may_warn(store))
 		return;
-	err_from_lmdb(rc, "writing to", store->folder, &detail);
+	err_from_lmdb(rc, "writing to", &store->env, &detail);
 	log_warn("the cache cannot be written: fetched again when needed",
 		 LOG_S("reason", detail.text));
 }
@@ -468,7 +469,7 @@ static void housekeeping(struct store *store)
 	if (now < store->checked_ms + CHECK_EVERY_MS || atomic_load(&store->dead))
 		return;
 	store->checked_ms = now;
-	if (mdb_reader_check(store->env, &dead) == 0 && dead > 0)
+	if (mdb_reader_check(store->env.mdb, &dead) == 0 && dead > 0)
 		log_info("cleared readers of dead processes", LOG_I("readers", dead));
 	evict_check(store);
 }

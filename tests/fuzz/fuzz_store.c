@@ -44,7 +44,7 @@ static void scene_open(void)
 	fixture_folder(scene.folder);
 	scene.store = fixture_open(scene.folder, CAPACITY);
 	REQUIRE(store_reader_new(scene.store, &scene.reader) == OK);
-	REQUIRE(mdb_env_set_flags(scene.store->env, MDB_NOSYNC, 1) == 0);
+	REQUIRE(mdb_env_set_flags(scene.store->env.mdb, MDB_NOSYNC, 1) == 0);
 	atexit(scene_close);
 }
 
@@ -73,7 +73,7 @@ static void put(MDB_txn *txn, enum table table, struct span key, struct span val
 {
 	MDB_val k = val(key.ptr, key.len), v = val(value.ptr, value.len);
 
-	REQUIRE(mdb_put(txn, scene.store->tables[table], &k, &v, 0) == 0);
+	REQUIRE(mdb_put(txn, scene.store->env.tables[table], &k, &v, 0) == 0);
 }
 
 static struct span key_span(const struct record_key *key)
@@ -106,8 +106,8 @@ static void put_block(MDB_txn *txn)
 
 	record_key_block(&key, FIXTURE_CHAIN, &header.hash);
 	record_block_encode(
-		record_key_hash(scene.store->seed, TABLE_BLOCKS, key.bytes, key.len), BLOCK_ID,
-		&header, value);
+		record_key_hash(scene.store->env.seed, TABLE_BLOCKS, key.bytes, key.len),
+		BLOCK_ID, &header, value);
 	put(txn, TABLE_BLOCKS, key_span(&key), (struct span){(char *)value, sizeof value});
 }
 
@@ -126,9 +126,9 @@ static void write_file(const struct record *r, uint8_t flags)
 {
 	MDB_txn *txn;
 
-	REQUIRE(mdb_txn_begin(scene.store->env, NULL, 0, &txn) == 0);
+	REQUIRE(mdb_txn_begin(scene.store->env.mdb, NULL, 0, &txn) == 0);
 	for (enum table table = TABLE_SLOTS; table < TABLE_META; table++)
-		REQUIRE(mdb_drop(txn, scene.store->tables[table], 0) == 0);
+		REQUIRE(mdb_drop(txn, scene.store->env.tables[table], 0) == 0);
 	if (!(flags & NO_BLOCK) && r->table != TABLE_BLOCKS)
 		put_block(txn);
 	if ((flags & NEIGHBOURS) && r->value.len < 500)
@@ -144,8 +144,8 @@ static bool is_there(const struct record *r)
 	MDB_val k = key_val(&key), v;
 	MDB_txn *txn;
 
-	REQUIRE(mdb_txn_begin(scene.store->env, NULL, MDB_RDONLY, &txn) == 0);
-	const int rc = mdb_get(txn, scene.store->tables[r->table], &k, &v);
+	REQUIRE(mdb_txn_begin(scene.store->env.mdb, NULL, MDB_RDONLY, &txn) == 0);
+	const int rc = mdb_get(txn, scene.store->env.tables[r->table], &k, &v);
 	REQUIRE(rc == MDB_NOTFOUND ||
 		(rc == 0 && v.mv_size <= r->value.len &&
 		 (v.mv_size == 0 || memcmp(v.mv_data, r->value.ptr, v.mv_size) == 0)));
@@ -158,8 +158,8 @@ static unsigned count_records(enum table table)
 	MDB_txn *txn;
 	MDB_stat stat;
 
-	REQUIRE(mdb_txn_begin(scene.store->env, NULL, MDB_RDONLY, &txn) == 0);
-	REQUIRE(mdb_stat(txn, scene.store->tables[table], &stat) == 0);
+	REQUIRE(mdb_txn_begin(scene.store->env.mdb, NULL, MDB_RDONLY, &txn) == 0);
+	REQUIRE(mdb_stat(txn, scene.store->env.tables[table], &stat) == 0);
 	mdb_txn_abort(txn);
 	return (unsigned)stat.ms_entries;
 }
@@ -242,7 +242,7 @@ static struct found read_image(const struct record *r, bool cut)
 		f.good = false;
 	const struct span request = r->table == TABLE_CODE ? SPAN("") : SPAN(REQUEST);
 	if (f.good && span_equal(image.request, request))
-		wanted = record_image_body(codec, &image);
+		REQUIRE(record_image_body(codec, &image, &wanted) != ERR_NOMEM);
 	f.wanted = wanted ? HIT : MISS;
 	f.got = r->table == TABLE_CODE ? store_get_code(scene.reader, &hash, &got)
 				       : store_get_reply(scene.reader, request, &got);
@@ -299,7 +299,8 @@ static void name_record(struct record *r)
 		memcpy(r->key.bytes, digest.bytes, 32);
 		r->key.len = 32;
 	}
-	r->key_hash = record_key_hash(scene.store->seed, r->table, r->key.bytes, r->key.len);
+	r->key_hash =
+		record_key_hash(scene.store->env.seed, r->table, r->key.bytes, r->key.len);
 }
 
 /* An image whose body is long enough for two parts. */
