@@ -21,7 +21,7 @@ static inline void fixture_folder(char path[256])
 
 static inline void fixture_remove(const char *path)
 {
-	static const char *const names[] = {"data.mdb", "lock.mdb", "use"};
+	static const char *const names[] = {"data.mdb", "lock.mdb", "use", "owner"};
 	char file[512];
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		snprintf(file, sizeof file, "%s/%s", path, names[i]);

@@ -353,6 +353,19 @@ enum err env_open(struct env *env, uint64_t map_max, uint64_t map_min,
 	return open_format(env, detail);
 }
 
+int env_snapshot(const struct env *env, MDB_txn **txn)
+{
+	int dead;
+	if (*txn)
+		return mdb_txn_renew(*txn);
+	int rc = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, txn);
+	if (rc == MDB_READERS_FULL && mdb_reader_check(env->mdb, &dead) == 0 && dead > 0)
+		rc = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, txn);
+	if (rc != 0)
+		*txn = NULL;
+	return rc;
+}
+
 void env_close(struct env *env)
 {
 	if (env->mdb)

@@ -68,6 +68,11 @@ enum err env_open(struct env *env, uint64_t map_max, uint64_t map_min,
 /* Closes LMDB's environment only. */
 void env_close(struct env *env);
 
+/* Opens *txn, a snapshot for reading, or renews it when it was reset before. When the table of
+ * readers is full, those of dead processes are cleared. LMDB's codes; *txn is NULL if there is
+ * none. */
+int env_snapshot(const struct env *env, MDB_txn **txn);
+
 /* The converter of LMDB's and errno's codes; fills the detail with what was being done. */
 enum err err_from_lmdb(int rc, const char *doing, const struct env *env,
 		       struct err_detail *detail);

@@ -5,7 +5,8 @@
 #include <xxhash.h>
 #include <zstd.h>
 
-#define ACCOUNT_ALL (ACCOUNT_BALANCE | ACCOUNT_NONCE | ACCOUNT_CODE_HASH | ACCOUNT_STORAGE_ROOT)
+#define ACCOUNT_FIELDS \
+	(ACCOUNT_BALANCE | ACCOUNT_NONCE | ACCOUNT_CODE_HASH | ACCOUNT_STORAGE_ROOT)
 
 /* Level 1: the writer compresses at several 100 MB/s, and JSON shrinks to a fifth already. */
 #define ZSTD_LEVEL 1
@@ -22,6 +23,19 @@ static void key_u64(struct record_key *key, uint64_t n)
 	key->len += 8;
 }
 
+static void be32_put(unsigned char *out, size_t n)
+{
+	uint32_t be = __builtin_bswap32((uint32_t)n);
+	memcpy(out, &be, 4);
+}
+
+static size_t be32_get(const char *in)
+{
+	uint32_t be;
+	memcpy(&be, in, 4);
+	return __builtin_bswap32(be);
+}
+
 static size_t leading_zeros(const unsigned char *bytes, size_t n)
 {
 	size_t i = 0;
@@ -30,14 +44,20 @@ static size_t leading_zeros(const unsigned char *bytes, size_t n)
 	return i;
 }
 
+/* Its length, then it without leading zeros: such numbers sort as numbers. */
+static void key_number(struct record_key *key, const unsigned char *be, size_t n)
+{
+	size_t skip = leading_zeros(be, n);
+	key->bytes[key->len++] = (unsigned char)(n - skip);
+	key_bytes(key, be + skip, n - skip);
+}
+
 void record_key_facts(struct record_key *key, uint64_t id)
 {
 	unsigned char be[8];
 	be64_put(be, id);
-	size_t skip = leading_zeros(be, 8);
-	key->bytes[0] = (unsigned char)(8 - skip);
-	key->len = 1;
-	key_bytes(key, be + skip, 8 - skip);
+	key->len = 0;
+	key_number(key, be, 8);
 }
 
 void record_key_block(struct record_key *key, uint64_t chain, const struct eth_bytes32 *hash)
@@ -109,10 +129,15 @@ bool record_coderef_account(struct span coderef, struct span *account_key)
 	       account_key->len == 1 + (size_t)(unsigned char)account_key->ptr[0] + 20;
 }
 
-void record_key_part(struct record_key *key, const struct eth_bytes32 *digest, unsigned part)
+void record_key_digest(struct record_key *key, const struct eth_bytes32 *digest)
 {
 	key->len = 0;
 	key_bytes(key, digest->bytes, 32);
+}
+
+void record_key_part(struct record_key *key, const struct eth_bytes32 *digest, unsigned part)
+{
+	record_key_digest(key, digest);
 	key->bytes[key->len++] = (unsigned char)(part >> 8);
 	key->bytes[key->len++] = (unsigned char)part;
 }
@@ -127,6 +152,45 @@ void record_key_final(struct record_key *key, uint64_t chain)
 {
 	record_key_meta(key, "final");
 	key_u64(key, chain);
+}
+
+#define WIPED "wiped"
+
+void record_key_state(struct record_key *key, const struct eth_address *address)
+{
+	key->len = 0;
+	key_bytes(key, address->bytes, 20);
+}
+
+void record_key_state_slots(struct record_key *key, const struct eth_address *address,
+			    uint32_t generation)
+{
+	unsigned char be[8];
+	be64_put(be, generation);
+	record_key_state(key, address);
+	key_number(key, be, 8);
+}
+
+void record_key_state_slot(struct record_key *key, const struct eth_address *address,
+			   uint32_t generation, const struct eth_bytes32 *slot)
+{
+	record_key_state_slots(key, address, generation);
+	key_number(key, slot->bytes, 32);
+}
+
+void record_key_wiped(struct record_key *key, const struct eth_address *address)
+{
+	record_key_meta(key, WIPED);
+	key_bytes(key, address->bytes, 20);
+}
+
+bool record_key_wiped_open(struct span key, struct eth_address *address)
+{
+	const size_t head = sizeof WIPED - 1;
+	if (key.len != head + 20 || memcmp(key.ptr, WIPED, head) != 0)
+		return false;
+	memcpy(address->bytes, key.ptr + head, 20);
+	return true;
 }
 
 uint64_t record_key_hash(uint64_t seed, enum table table, const void *key, size_t len)
@@ -206,35 +270,33 @@ static bool take_u64(struct span *in, uint64_t *out)
 	return true;
 }
 
-size_t record_account_encode(uint64_t key_hash, const struct account_fields *fields,
-			     unsigned char *out)
+static unsigned char *put_fields(unsigned char *at, const struct account_fields *fields)
 {
-	unsigned char *at = out + 4, nonce[8];
-	*at++ = (unsigned char)fields->mask;
-	if (fields->mask & ACCOUNT_NONCE) {
+	unsigned char nonce[8];
+	unsigned mask = fields->mask & ACCOUNT_FIELDS;
+	*at++ = (unsigned char)mask;
+	if (mask & ACCOUNT_NONCE) {
 		be64_put(nonce, fields->nonce);
 		at = put_trimmed(at, nonce, 8);
 	}
-	if (fields->mask & ACCOUNT_BALANCE)
+	if (mask & ACCOUNT_BALANCE)
 		at = put_trimmed(at, fields->balance.bytes, 32);
-	if (fields->mask & ACCOUNT_CODE_HASH) {
+	if (mask & ACCOUNT_CODE_HASH) {
 		memcpy(at, fields->code_hash.bytes, 32);
 		at += 32;
 	}
-	if (fields->mask & ACCOUNT_STORAGE_ROOT) {
+	if (mask & ACCOUNT_STORAGE_ROOT) {
 		memcpy(at, fields->storage_root.bytes, 32);
 		at += 32;
 	}
-	return seal(key_hash, out, (size_t)(at - out));
+	return at;
 }
 
-bool record_account_decode(uint64_t key_hash, struct span in, struct account_fields *fields)
+/* All that is left of in. */
+static bool take_fields(struct span in, struct account_fields *fields)
 {
 	unsigned char mask, nonce[8];
-	if (!sealed(key_hash, in))
-		return false;
-	in = (struct span){in.ptr + 4, in.len - 4};
-	if (!take(&in, &mask, 1) || mask & ~ACCOUNT_ALL)
+	if (!take(&in, &mask, 1) || mask & ~ACCOUNT_FIELDS)
 		return false;
 	*fields = (struct account_fields){.mask = mask};
 	if (mask & ACCOUNT_NONCE) {
@@ -249,6 +311,58 @@ bool record_account_decode(uint64_t key_hash, struct span in, struct account_fie
 	if ((mask & ACCOUNT_STORAGE_ROOT) && !take(&in, fields->storage_root.bytes, 32))
 		return false;
 	return in.len == 0;
+}
+
+size_t record_account_encode(uint64_t key_hash, const struct account_fields *fields,
+			     unsigned char *out)
+{
+	return seal(key_hash, out, (size_t)(put_fields(out + 4, fields) - out));
+}
+
+bool record_account_decode(uint64_t key_hash, struct span in, struct account_fields *fields)
+{
+	return sealed(key_hash, in) &&
+	       take_fields((struct span){in.ptr + 4, in.len - 4}, fields);
+}
+
+bool record_key_state_open(struct span key, struct eth_address *address, uint32_t *generation,
+			   struct eth_bytes32 *slot)
+{
+	unsigned char be[8] = {0};
+	if (!take(&key, address->bytes, 20) || !take_trimmed(&key, be + 4, 4) ||
+	    !take_trimmed(&key, slot->bytes, 32))
+		return false;
+	*generation = (uint32_t)be64_get(be);
+	return key.len == 0;
+}
+
+enum { STATE_EXISTS = 1, STATE_HAS_EXISTENCE = 2, STATE_DESTRUCTED = 4, STATE_FLAGS = 7 };
+
+size_t record_state_encode(uint64_t key_hash, const struct filedb_account *account,
+			   unsigned char *out)
+{
+	unsigned flags = account->destructed ? STATE_DESTRUCTED : 0;
+	if (account->has_existence)
+		flags |= STATE_HAS_EXISTENCE | (account->exists ? STATE_EXISTS : 0);
+	be32_put(out + 4, account->generation);
+	out[8] = (unsigned char)flags;
+	return seal(key_hash, out, (size_t)(put_fields(out + 9, &account->fields) - out));
+}
+
+bool record_state_decode(uint64_t key_hash, struct span in, struct filedb_account *account)
+{
+	if (in.len < 9 || !sealed(key_hash, in))
+		return false;
+	unsigned flags = (unsigned char)in.ptr[8];
+	*account = (struct filedb_account){
+		.generation = (uint32_t)be32_get(in.ptr + 4),
+		.exists = flags & STATE_EXISTS,
+		.has_existence = flags & STATE_HAS_EXISTENCE,
+		.destructed = flags & STATE_DESTRUCTED,
+	};
+	if (flags & ~(unsigned)STATE_FLAGS || (account->exists && !account->has_existence))
+		return false;
+	return take_fields((struct span){in.ptr + 9, in.len - 9}, &account->fields);
 }
 
 size_t record_block_encode(uint64_t key_hash, uint64_t id, const struct block_header *header,
@@ -334,19 +448,6 @@ void record_codec_free(struct record_codec **codec)
 		free(*codec);
 	}
 	*codec = NULL;
-}
-
-static void be32_put(unsigned char *out, size_t n)
-{
-	uint32_t be = __builtin_bswap32((uint32_t)n);
-	memcpy(out, &be, 4);
-}
-
-static size_t be32_get(const char *in)
-{
-	uint32_t be;
-	memcpy(&be, in, 4);
-	return __builtin_bswap32(be);
 }
 
 /* The compressed length, or 0 when the body is kept as it is. */

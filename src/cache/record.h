@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The bytes of the disk cache: keys and values of every record, drawn below.
+ * The bytes of the disk cache: keys and values of every record, drawn below; and those of the
+ * file database, drawn in filedb.h.
  *
  * Keys sort so that what is read together lies together: all facts of a block, then all of
  * an account. A block is named by its id (1 length byte, then the number's bytes without
@@ -18,6 +19,7 @@
  */
 #include "base/blob.h"
 #include "base/err.h"
+#include "cache/filedb.h"
 #include "cache/store.h"
 
 /* The tables; the order is that of eviction, and the numbers seed the key hash: never
@@ -58,6 +60,7 @@ struct record_key {
 #define RECORD_BLOCK_BYTES (4 + 6 * 8 + 1 + 3 * 32)
 #define RECORD_HASH_BYTES  (4 + 32)
 #define RECORD_U64_BYTES   (4 + 8)
+#define RECORD_STATE_MAX   (RECORD_ACCOUNT_MAX + 4 + 1) /* an account of the file database */
 
 void record_key_block(struct record_key *key, uint64_t chain, const struct eth_bytes32 *hash);
 void record_key_binding(struct record_key *key, uint64_t chain, uint64_t number);
@@ -77,6 +80,20 @@ void record_key_part(struct record_key *key, const struct eth_bytes32 *digest, u
 void record_key_meta(struct record_key *key, const char *name);
 void record_key_final(struct record_key *key, uint64_t chain);
 
+/* Keys of the file database. */
+void record_key_state(struct record_key *key, const struct eth_address *address);
+void record_key_digest(struct record_key *key, const struct eth_bytes32 *digest);
+void record_key_state_slot(struct record_key *key, const struct eth_address *address,
+			   uint32_t generation, const struct eth_bytes32 *slot);
+/* What the keys of all slots of one generation begin with. */
+void record_key_state_slots(struct record_key *key, const struct eth_address *address,
+			    uint32_t generation);
+/* The parts of a slot's key; false: no such key. */
+bool record_key_state_open(struct span key, struct eth_address *address, uint32_t *generation,
+			   struct eth_bytes32 *slot);
+void record_key_wiped(struct record_key *key, const struct eth_address *address);
+bool record_key_wiped_open(struct span key, struct eth_address *address);
+
 /* Seeds a value's checksum and names the key's bucket in the record of use (use.h). */
 uint64_t record_key_hash(uint64_t seed, enum table table, const void *key, size_t len);
 
@@ -88,6 +105,10 @@ bool record_slot_decode(uint64_t key_hash, struct span in, struct eth_bytes32 *v
 size_t record_account_encode(uint64_t key_hash, const struct account_fields *fields,
 			     unsigned char *out);
 bool record_account_decode(uint64_t key_hash, struct span in, struct account_fields *fields);
+/* An account of the file database; of the mask only the bits that store.h names. */
+size_t record_state_encode(uint64_t key_hash, const struct filedb_account *account,
+			   unsigned char *out);
+bool record_state_decode(uint64_t key_hash, struct span in, struct filedb_account *account);
 size_t record_block_encode(uint64_t key_hash, uint64_t id, const struct block_header *header,
 			   unsigned char *out);
 /* The hash stands in the key; header->hash is left alone. */

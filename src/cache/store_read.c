@@ -72,20 +72,6 @@ void store_reader_free(struct store_reader **reader)
 	*reader = NULL;
 }
 
-static int take_snapshot(struct store_reader *reader)
-{
-	MDB_env *env = reader->store->env.mdb;
-	int dead;
-	if (reader->txn)
-		return mdb_txn_renew(reader->txn);
-	int rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &reader->txn);
-	if (rc == MDB_READERS_FULL && mdb_reader_check(env, &dead) == 0 && dead > 0)
-		rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &reader->txn);
-	if (rc != 0)
-		reader->txn = NULL;
-	return rc;
-}
-
 /* One line for a burst of refusals, over all readers. */
 static void refused(struct store_reader *reader, int rc)
 {
@@ -112,7 +98,7 @@ static bool begin(struct store_reader *reader)
 	atomic_store(&reader->active, true);
 	if (!atomic_load(&store->gate) && !atomic_load(&store->dead)) {
 		reader->retired = pending_retired(&store->pending);
-		rc = take_snapshot(reader);
+		rc = env_snapshot(&store->env, &reader->txn);
 		if (rc == 0) {
 			reader->live = true;
 			reader->snapshot = mdb_txn_id(reader->txn);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /* A folder with an open store and a reader: what the tests of the disk cache begin with. */
-#include "unit.h"
+#include "raw_lmdb.h"
 #include "cache/record.h"
 #include "cache/store.h"
 #include "store_fixture.h"
-#include <lmdb.h>
 
 #define CAPACITY (UINT64_C(64) << 20)
 
@@ -128,31 +127,6 @@ static inline void expect_everything(struct store_reader *reader)
 	assert_int_equal(store_get_reply(reader, SPAN("eth_foo"), &blob), HIT);
 	assert_span(blob_span(blob), "{\"result\":1}");
 	blob_put(&blob);
-}
-
-/* Opens the closed folder's table with LMDB alone; visit changes values in place. */
-typedef void visit_fn(MDB_txn *txn, MDB_dbi dbi);
-static inline void raw(const char *folder, const char *table, visit_fn *visit)
-{
-	MDB_env *env;
-	MDB_txn *txn;
-	MDB_dbi dbi;
-	assert_ok(mdb_env_create(&env));
-	assert_ok(mdb_env_set_maxdbs(env, 16));
-	assert_ok(mdb_env_open(env, folder, 0, 0600));
-	assert_ok(mdb_txn_begin(env, NULL, 0, &txn));
-	assert_ok(mdb_dbi_open(txn, table, 0, &dbi));
-	visit(txn, dbi);
-	assert_ok(mdb_txn_commit(txn));
-	mdb_env_close(env);
-}
-
-static size_t entries;
-static inline void count_entries(MDB_txn *txn, MDB_dbi dbi)
-{
-	MDB_stat stat;
-	assert_ok(mdb_stat(txn, dbi, &stat));
-	entries = stat.ms_entries;
 }
 
 #define SCENE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)

@@ -6,24 +6,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-static void flip_last_bytes(MDB_txn *txn, MDB_dbi dbi)
-{
-	MDB_cursor *cursor;
-	MDB_val k, v;
-	unsigned char copy[8192], key[64]; /* LMDB moves what lies in its pages */
-	assert_ok(mdb_cursor_open(txn, dbi, &cursor));
-	while (mdb_cursor_get(cursor, &k, &v, MDB_NEXT) == 0) {
-		assert_true(v.mv_size > 0 && v.mv_size <= sizeof copy);
-		memcpy(copy, v.mv_data, v.mv_size);
-		copy[v.mv_size - 1] ^= 1;
-		v.mv_data = copy;
-		memcpy(key, k.mv_data, k.mv_size);
-		k.mv_data = key;
-		assert_ok(mdb_cursor_put(cursor, &k, &v, MDB_CURRENT));
-	}
-	mdb_cursor_close(cursor);
-}
-
 static void damaged_records_are_missed_and_removed(void **state)
 {
 	struct scene *scene = *state;
@@ -125,16 +107,6 @@ static void newer_formats_are_refused(void **state)
 	fixture_remove(scene->folder);
 	assert_ok(mkdir(scene->folder, 0700));
 	open_scene(scene);
-}
-
-static void write_file(const char *folder, const char *name, const char *text)
-{
-	char path[512];
-	snprintf(path, sizeof path, "%s/%s", folder, name);
-	FILE *file = fopen(path, "w");
-	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
-	assert_ok(fclose(file));
 }
 
 static void other_peoples_folders_are_refused(void **state)
