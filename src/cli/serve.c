@@ -2,7 +2,6 @@
 #include "cli/serve.h"
 #include "base/version.h"
 #include "cli/options.h"
-#include "fork/block_spec.h"
 #include "rpc/heads.h"
 #include "rpc/keep.h"
 #include "rpc/monitor.h"
@@ -51,126 +50,35 @@ static int complain(const struct err_detail *detail)
 
 /* ---- the chain, from the disk ---- */
 
-static enum err offline_chain_id(struct service *s, struct err_detail *detail)
+static void stand_on(struct service *s, const struct anchor *anchor)
 {
-	uint64_t ids[8];
-	size_t n = store_chains(s->store, ids, 8);
-
-	if (s->options.chain_id != 0) {
-		s->chain.chain_id = s->options.chain_id;
-		return OK;
-	}
-	if (n == 1) {
-		s->chain.chain_id = ids[0];
-		return OK;
-	}
-	if (n == 0)
-		return err_set(detail, ERR_OFFLINE,
-			       "--offline: the cache is empty; run once with --upstream");
-	return err_set(detail, ERR_CONFIG,
-		       "--offline: the cache holds %zu chains (%llu and %llu among them): say "
-		       "which with --chain-id",
-		       n, (unsigned long long)ids[0], (unsigned long long)ids[1]);
-}
-
-static enum err offline_block(struct service *s, struct store_reader *reader,
-			      struct eth_bytes32 *hash, struct err_detail *detail)
-{
-	const char *text = s->options.fork_block != NULL ? s->options.fork_block : "latest";
-	struct block_spec spec;
-	enum err err = block_spec_parse(text, &spec);
-
-	if (err != OK || spec.kind == BLOCK_SPEC_TAG)
-		return err_set(detail, ERR_CONFIG,
-			       "--offline needs --fork-block with a number or a hash: nobody "
-			       "can be asked what \"%s\" is",
-			       text);
-	*hash = spec.hash;
-	if (spec.kind == BLOCK_SPEC_HASH)
-		return OK;
-	if (store_get_binding(reader, spec.number, hash) == HIT)
-		return OK;
-	return err_set(
-		detail, ERR_OFFLINE,
-		"--offline: block %llu of chain %llu is not in the cache as a final block; "
-		"give its hash, or run once with --upstream",
-		(unsigned long long)spec.number, (unsigned long long)s->chain.chain_id);
-}
-
-/* The pinned header as it was kept at an online start. */
-static enum err offline_header(struct service *s, struct store_reader *reader,
-			       const struct eth_bytes32 *hash, struct err_detail *detail)
-{
-	struct blob *reply = NULL;
-	struct buf key;
-	enum err err = OK;
-
-	if (store_get_header(reader, hash, &s->chain.pinned.header) != HIT)
-		return err_set(detail, ERR_OFFLINE,
-			       "--offline: the cache of chain %llu does not know block %s; run "
-			       "once with --upstream",
-			       (unsigned long long)s->chain.chain_id, s->options.fork_block);
-	buf_init(&key, 256);
-	block_key(&s->chain, hash, false, &key);
-	if (buf_err(&key) == OK && store_get_reply(reader, buf_as_span(&key), &reply) == HIT &&
-	    reply->len > REPLY_HEAD_BYTES) {
-		struct span json = blob_span(reply);
-		json.ptr += REPLY_HEAD_BYTES;
-		json.len -= REPLY_HEAD_BYTES;
-		err = block_header_parse(json, &s->chain.pinned.header,
-					 &s->chain.pinned.is_prague, detail);
-	}
-	blob_put(&reply);
-	buf_release(&key);
-	return err;
-}
-
-/* The kind of client as it was kept then; unknown is no error. */
-static void offline_client(struct service *s, struct store_reader *reader)
-{
-	struct blob *reply = NULL;
-	struct buf key;
-
-	buf_init(&key, 64);
-	client_key(&s->chain, &key);
-	if (buf_err(&key) == OK && store_get_reply(reader, buf_as_span(&key), &reply) == HIT &&
-	    reply->len > REPLY_HEAD_BYTES + 2)
-		snprintf(s->chain.client_kind, sizeof s->chain.client_kind, "%.*s",
-			 (int)(reply->len - REPLY_HEAD_BYTES - 2),
-			 (const char *)reply->bytes + REPLY_HEAD_BYTES + 1);
-	blob_put(&reply);
-	buf_release(&key);
+	s->chain.chain_id = anchor->chain_id;
+	s->chain.pinned = (struct head){.block = anchor->block,
+					.header = anchor->header,
+					.is_prague = anchor->is_prague};
+	atomic_store(&s->chain.finalized, anchor->finalized);
+	snprintf(s->chain.client_kind, sizeof s->chain.client_kind, "%s", anchor->client_kind);
+	snprintf(s->chain.client_version, sizeof s->chain.client_version, "forkcache/%s (%s)",
+		 FORKCACHE_VERSION, s->fork != NULL ? anchor->client_version : "offline");
 }
 
 static enum err chain_from_disk(struct service *s, struct err_detail *detail)
 {
-	struct store_reader *reader = NULL;
-	struct eth_bytes32 hash;
-	enum err err = offline_chain_id(s, detail);
+	struct err_detail why = {{0}};
+	struct anchor anchor;
+	uint64_t chain_id;
+	enum err err = anchor_chain_on_disk(s->store, s->options.chain_id, &chain_id, &why);
 
+	if (err == OK) {
+		store_use_chain(s->store, chain_id);
+		err = anchor_from_disk(s->store, chain_id, s->options.fork_block, &anchor,
+				       &why);
+	}
 	if (err != OK)
-		return err;
-	store_use_chain(s->store, s->chain.chain_id);
-	err = store_reader_new(s->store, &reader);
-	if (err != OK)
-		return err_set(detail, err, "the cache cannot be read: %s", err_name(err));
-	err = offline_block(s, reader, &hash, detail);
-	if (err == OK)
-		err = offline_header(s, reader, &hash, detail);
-	uint64_t finalized = 0;
-	if (err == OK && store_get_finalized(reader, &finalized) == HIT)
-		atomic_store(&s->chain.finalized, finalized);
-	if (err == OK)
-		offline_client(s, reader);
-	store_reader_free(&reader);
-	if (err != OK)
-		return err;
-	s->chain.pinned.block.at.number = s->chain.pinned.header.number;
-	s->chain.pinned.block.at.hash = s->chain.pinned.header.hash;
-	s->chain.pinned.block.final = chain_is_final(&s->chain, s->chain.pinned.header.number);
-	s->chain.pinned.block.at.by_hash = !s->chain.pinned.block.final;
-	snprintf(s->chain.client_version, sizeof s->chain.client_version,
-		 "forkcache/%s (offline)", FORKCACHE_VERSION);
+		return err_set(detail, err,
+			       "--offline: %.350s (see --upstream, --fork-block, --chain-id)",
+			       why.text);
+	stand_on(s, &anchor);
 	return OK;
 }
 
@@ -236,26 +144,15 @@ static enum err chain_from_upstreams(struct service *s, struct err_detail *detai
 	pthread_sigmask(SIG_BLOCK, &s->signals, NULL);
 	if (err != OK)
 		return err;
-	struct span json = blob_span(pin.header_json);
-	err = block_header_parse(json, &s->chain.pinned.header, &s->chain.pinned.is_prague,
-				 detail);
+	struct anchor anchor;
+	err = anchor_from_pin(&pin, &anchor, detail);
 	if (err == OK) {
-		s->chain.chain_id = pin.chain_id;
-		s->chain.pinned.block.at = pin.block;
-		atomic_store(&s->chain.finalized, pin.finalized);
-		s->chain.pinned.block.final = !pin.block.by_hash;
+		stand_on(s, &anchor);
 		s->chain.keep_nothing = pin.is_dev && !s->options.trust_dev_upstream;
-		snprintf(s->chain.client_version, sizeof s->chain.client_version,
-			 "forkcache/%s (%s)", FORKCACHE_VERSION, pin.client_version);
-		struct span kind = fork_client_kind(pin.client_version);
-		snprintf(s->chain.client_kind, sizeof s->chain.client_kind, "%.*s",
-			 (int)kind.len, kind.ptr);
 		stack_set_bypass(s->stack, s->chain.keep_nothing);
 		store_use_chain(s->store, s->chain.chain_id);
-		if (!s->chain.keep_nothing) {
-			keep_pinned_header(&s->chain, s->stack, s->store, json);
-			keep_client(&s->chain, s->stack);
-		}
+		if (!s->chain.keep_nothing)
+			anchor_keep(&anchor, s->stack, s->store, blob_span(pin.header_json));
 		if (s->options.fork_block == NULL)
 			err = follow(s, detail);
 	}

@@ -8,11 +8,10 @@
  * struct head. struct chain is made at start from what the upstreams agree on (or, offline,
  * from the disk), then read by all threads.
  */
-#include "layers/stack.h"
+#include "layers/anchor.h"
 #include <stdatomic.h>
 
 #define CHAIN_CLIENT_BYTES 160
-#define CHAIN_KIND_BYTES   32 /* fork_client_kind, and its end */
 
 struct heads;
 
@@ -35,7 +34,7 @@ struct chain {
 	bool allow_send;			 /* raw transactions are forwarded, following */
 	char client_version[CHAIN_CLIENT_BYTES]; /* our own web3_clientVersion */
 	/* What the first upstream is: what depends on it is kept under it. Empty: unknown. */
-	char client_kind[CHAIN_KIND_BYTES];
+	char client_kind[ANCHOR_KIND_BYTES];
 };
 
 /* Whether a block number is final, and so bound to its hash for ever. */
@@ -46,12 +45,6 @@ static inline bool chain_is_final(const struct chain *chain, uint64_t number)
 
 /* Never lowers it. */
 void chain_raise_finalized(struct chain *chain, uint64_t number);
-
-/* Reads a block object of eth_getBlockBy*. ERR_BAD_ANSWER, with a detail, when a field that
- * every chain has is missing or malformed. number, hash, parentHash, stateRoot, timestamp
- * and gasLimit are required. */
-enum err block_header_parse(struct span json, struct block_header *out, bool *is_prague,
-			    struct err_detail *detail) WARN_UNUSED;
 
 /* wei. baseFeePerGas + 1 gwei; 1 gwei where there is no base fee. */
 struct eth_u256 head_gas_price(const struct head *head);

@@ -54,10 +54,3 @@ bool tx_block_hash(struct span json, struct eth_bytes32 *hash);
 
 /* The number of elements of a block object's list of transactions; false: it has none. */
 bool block_tx_count(struct span json, uint64_t *count);
-
-/* Keeps the pinned block's header and what is final: what a later offline start needs. store
- * may be NULL. */
-void keep_pinned_header(const struct chain *chain, struct stack *stack, struct store *store,
-			struct span json);
-/* The same of the kind of client (client_key), if it is known. */
-void keep_client(const struct chain *chain, struct stack *stack);

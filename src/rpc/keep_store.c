@@ -241,34 +241,3 @@ void keep_store(void *cookie, struct stack *stack, const struct fork_question *q
 		return;
 	}
 }
-
-void keep_pinned_header(const struct chain *chain, struct stack *stack, struct store *store,
-			struct span json)
-{
-	struct buf key;
-
-	buf_init(&key, 256);
-	block_key(chain, &chain->pinned.block.at.hash, false, &key);
-	stack_keep_header(stack, &chain->pinned.header, true, chain->pinned.block.final);
-	if (buf_err(&key) == OK)
-		stack_keep_reply(stack, buf_as_span(&key), chain->pinned.header.number, json);
-	buf_release(&key);
-	if (store != NULL)
-		store_put_finalized(store, chain->finalized);
-}
-
-void keep_client(const struct chain *chain, struct stack *stack)
-{
-	struct buf key, kind;
-
-	if (*chain->client_kind == '\0')
-		return;
-	buf_init(&key, 64);
-	buf_init(&kind, 64);
-	client_key(chain, &key);
-	buf_printf(&kind, "\"%s\"", chain->client_kind);
-	if (buf_err(&key) == OK && buf_err(&kind) == OK)
-		stack_keep_reply(stack, buf_as_span(&key), 0, buf_as_span(&kind));
-	buf_release(&key);
-	buf_release(&kind);
-}

@@ -24,19 +24,10 @@ struct span absent_key(struct arena *arena, struct span key, const struct chain 
 	return (struct span){bytes, key.len + 1 + 32};
 }
 
-void client_key(const struct chain *chain, struct buf *out)
-{
-	buf_u64(out, chain->chain_id);
-	buf_text(out, ":web3_clientVersion[]");
-}
-
 void block_key(const struct chain *chain, const struct eth_bytes32 *hash, bool full,
 	       struct buf *out)
 {
-	buf_u64(out, chain->chain_id);
-	buf_text(out, ":eth_getBlockByHash[\"");
-	buf_hex(out, hash->bytes, 32);
-	buf_text(out, full ? "\",true]" : "\",false]");
+	block_key_of(chain->chain_id, hash, full, out);
 }
 
 uint32_t block_key_hash_at(const struct chain *chain)

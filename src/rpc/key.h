@@ -17,8 +17,6 @@ void tx_key(const struct chain *chain, const char *method, const struct eth_byte
 	    struct buf *out);
 /* The key under which "there is no such transaction" is kept: only for this pinned block. */
 struct span absent_key(struct arena *arena, struct span key, const struct chain *chain);
-/* Under which the kind of client that was asked last is kept, as a JSON string. */
-void client_key(const struct chain *chain, struct buf *out);
 /* Of a block object, with transactions as hashes or (full) as objects. */
 void block_key(const struct chain *chain, const struct eth_bytes32 *hash, bool full,
 	       struct buf *out);

@@ -336,21 +336,6 @@ static void a_fee_history_ends_with_its_block(void **state)
 	accepted(&keep, KEY "1", "{\"oldestBlock\":\"0x64\",\"gasUsedRatio\":[0.5]}", false);
 }
 
-static void the_pinned_header_is_kept_without_a_disk(void **state)
-{
-	struct eth_bytes32 hash;
-
-	(void)state;
-	rig.chain.pinned.header.number = PIN;
-	rig.chain.pinned.header.hash = hash_of(PIN);
-	rig.chain.pinned.block.final = true;
-	keep_pinned_header(&rig.chain, rig.stack, NULL, SPAN("{}"));
-	assert_int_equal(stack_get_binding(rig.view, PIN, &hash), HIT);
-	assert_true(is_kept("1:eth_getBlockByHash[\"0x00000000000000000000000000000000000000000"
-			    "000000000000000000003e8\",false]",
-			    "{}"));
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -368,7 +353,6 @@ int main(void)
 		TEST(accounts_bring_their_facts),
 		TEST(proofs_are_of_the_slots_asked_for),
 		TEST(a_fee_history_ends_with_its_block),
-		TEST(the_pinned_header_is_kept_without_a_disk),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
