@@ -2,17 +2,16 @@
 #include "cli/serve.h"
 #include "base/version.h"
 #include "cli/options.h"
+#include "layers/store_pool.h"
 #include "rpc/heads.h"
 #include "rpc/keep.h"
 #include "rpc/monitor.h"
 #include "rpc/rates.h"
 #include "rpc/status.h"
-#include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -162,18 +161,6 @@ static enum err chain_from_upstreams(struct service *s, struct err_detail *detai
 
 /* ---- assembly ---- */
 
-/* ~/.cache may not be there yet. A failure shows when the store makes the last folder. */
-static void make_parents(char *path)
-{
-	for (char *at = strchr(path + 1, '/'); at != NULL; at = strchr(at + 1, '/')) {
-		*at = '\0';
-		if (mkdir(path, 0700) != 0 && errno != EEXIST)
-			log_debug("a folder cannot be made", LOG_S("path", path),
-				  LOG_S("cause", strerror(errno)));
-		*at = '/';
-	}
-}
-
 static enum err open_store(struct service *s, struct err_detail *detail)
 {
 	char *fallback = NULL;
@@ -184,12 +171,11 @@ static enum err open_store(struct service *s, struct err_detail *detail)
 			return ERR_CONFIG;
 	}
 	char *folder = fallback != NULL ? fallback : s->options.cache_dir;
-	make_parents(folder);
 	const struct store_config config = {
 		.folder = folder,
 		.capacity_bytes = s->options.disk_bytes,
 	};
-	enum err err = store_open(&config, &s->store, detail);
+	enum err err = store_pool_get(&config, &s->store, detail);
 	free(fallback);
 	return err;
 }
@@ -394,8 +380,7 @@ static void shut_down(struct service *s)
 		fork_stop(&s->fork);
 	heads_free(&s->heads);
 	stack_free(&s->stack);
-	if (s->store != NULL)
-		store_close(&s->store);
+	store_pool_put(&s->store);
 	options_release(&s->options);
 }
 

@@ -2,6 +2,7 @@
 #include "layers/in_use.h"
 #include "base/buf.h"
 #include "layers/keys.h"
+#include <pthread.h>
 
 static bool fact_in_use(const struct memcache *memory, enum cell_kind kind,
 			const struct store_record *record)
@@ -41,10 +42,8 @@ static bool blob_in_use(struct memcache *memory, char kind, struct span bytes)
 	return used;
 }
 
-bool in_use(void *cookie, const struct store_record *record)
+static bool is_used(struct memcache *memory, const struct store_record *record)
 {
-	struct memcache *memory = cookie;
-
 	switch (record->kind) {
 	case STORE_SLOT:
 		return fact_in_use(memory, CELL_SLOT, record);
@@ -64,4 +63,60 @@ bool in_use(void *cookie, const struct store_record *record)
 		return blob_in_use(memory, BLOB_REPLY, record->request);
 	}
 	return false;
+}
+
+/* Of all memories of all stores. The second is held while the list is read and changed; the
+ * first around that and the store's being told, so that a store is told in order. A store asks
+ * with its own lock held, which telling takes too: so it asks under the second only. */
+static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct in_use *list;
+
+static bool ask_all(void *cookie, const struct store_record *record)
+{
+	const struct store *store = cookie;
+	bool used = false;
+
+	pthread_mutex_lock(&list_lock);
+	for (const struct in_use *at = list; at != NULL && !used; at = at->next)
+		used = at->store == store && is_used(at->memory, record);
+	pthread_mutex_unlock(&list_lock);
+	return used;
+}
+
+static bool has_user(const struct store *store)
+{
+	for (const struct in_use *at = list; at != NULL; at = at->next)
+		if (at->store == store)
+			return true;
+	return false;
+}
+
+void in_use_add(struct in_use *user, struct store *store, struct memcache *memory)
+{
+	pthread_mutex_lock(&order);
+	pthread_mutex_lock(&list_lock);
+	*user = (struct in_use){.store = store, .memory = memory, .next = list};
+	list = user;
+	pthread_mutex_unlock(&list_lock);
+	store_set_in_use(store, ask_all, store);
+	pthread_mutex_unlock(&order);
+}
+
+void in_use_remove(struct in_use *user)
+{
+	if (user->store == NULL)
+		return;
+	pthread_mutex_lock(&order);
+	pthread_mutex_lock(&list_lock);
+	struct in_use **at = &list;
+	while (*at != user)
+		at = &(*at)->next;
+	*at = user->next;
+	const bool last = !has_user(user->store);
+	pthread_mutex_unlock(&list_lock);
+	if (last)
+		store_set_in_use(user->store, NULL, NULL);
+	user->store = NULL;
+	pthread_mutex_unlock(&order);
 }

@@ -7,7 +7,17 @@
  * there, and the next start would be a cold one. A record is in use if memory holds one of
  * its facts and has had a hit on it lately (its CLOCK bit is set).
  */
+#include "cache/memcache.h"
 #include "cache/store.h"
 
-/* The cookie is the struct memcache. */
-store_in_use_fn in_use;
+/* A memory over a store, of which there may be several; embedded in its owner. */
+struct in_use {
+	struct store *store;
+	struct memcache *memory;
+	struct in_use *next;
+};
+
+/* Any thread. */
+void in_use_add(struct in_use *user, struct store *store, struct memcache *memory);
+/* When it returns the memory is not looked at any more. Allowed on zeroed memory. */
+void in_use_remove(struct in_use *user);

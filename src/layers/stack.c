@@ -13,6 +13,7 @@
 struct stack {
 	struct memcache *memory;
 	struct store *store;
+	struct in_use in_use;
 	stack_keep_fn *keep;
 	void *cookie;
 	bool bypass;
@@ -49,7 +50,7 @@ enum err stack_new(const struct stack_config *config, struct stack **out)
 		return err;
 	}
 	if (stack->store != NULL)
-		store_set_in_use(stack->store, in_use, stack->memory);
+		in_use_add(&stack->in_use, stack->store, stack->memory);
 	*out = stack;
 	return OK;
 }
@@ -58,8 +59,7 @@ void stack_free(struct stack **stack)
 {
 	if (*stack == NULL)
 		return;
-	if ((*stack)->store != NULL)
-		store_set_in_use((*stack)->store, NULL, NULL);
+	in_use_remove(&(*stack)->in_use);
 	memcache_free(&(*stack)->memory);
 	free(*stack);
 	*stack = NULL;
