@@ -17,7 +17,8 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstric
 	-Wwrite-strings -Wpointer-arith -Wswitch-enum -Wimplicit-fallthrough -Werror \
 	-Wno-gnu-zero-variadic-macro-arguments -Wno-variadic-macros
 DEFS := -D_GNU_SOURCE -Isrc -Imocks -Iinclude
-HARDEN := -fstack-protector-strong -fPIC
+# Hidden: what the library offers is what include/forkcache.h declares, and nothing else.
+HARDEN := -fstack-protector-strong -fPIC -fvisibility=hidden
 LINK := -Wl,-z,relro,-z,now
 
 ifeq ($(VARIANT),release)
@@ -55,10 +56,17 @@ endif
 PKGS := libcurl libcares nettle libxxhash libzstd zlib jansson
 CFLAGS_ALL = $(CSTD) $(WARN) $(DEFS) $(HARDEN) $(OPT) -pthread -MMD -MP $(CFLAGS)
 LDLIBS_ALL = $(LINK) $(LDFLAGS) -llmdb -lcyaml $(shell pkg-config --libs $(PKGS)) -lpthread -lm
+# Of the library, which has no server and no command line in it.
+LIB_LIBS := -llmdb -lcurl -lcares -lnettle -lxxhash -lzstd -lpthread -lm
 
 SRC := $(filter-out src/cli/main.c,$(wildcard src/*/*.c))
 OBJ := $(SRC:%.c=$(B)/obj/%.o)
 CORE := $(B)/libcore.a
+LIB_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard $(foreach d,base cache fork layers api,src/$d/*.c)))
+VERSION := $(shell sed -n 's/.*FORKCACHE_VERSION "\(.*\)"/\1/p' src/base/version.h)
+SONAME := libforkcache.so.0
+LIBRARY := $(B)/libforkcache.so $(B)/libforkcache.a
+EXAMPLES := $(patsubst %.c,$(B)/%,$(wildcard examples/*.c))
 
 MOCK_SRC := $(filter-out mocks/mock_node/main.c,$(wildcard mocks/mock_node/*.c))
 MOCK := $(B)/libmock.a
@@ -66,9 +74,11 @@ UNIT_SRC := $(wildcard tests/unit/test_*.c)
 CORPUS_SRC := $(wildcard tests/corpus/test_*.c)
 TORTURE_SRC := $(wildcard tests/torture/test_*.c)
 CRASH_SRC := $(wildcard tests/crash/test_*.c)
+CONTRACT_SRC := $(wildcard tests/contract/test_*.c)
 UNIT := $(UNIT_SRC:%.c=$(B)/%)
 TORTURE := $(TORTURE_SRC:%.c=$(B)/%)
 CRASH := $(CRASH_SRC:%.c=$(B)/%)
+CONTRACT := $(CONTRACT_SRC:%.c=$(B)/%)
 CORPUS := $(CORPUS_SRC:%.c=$(B)/%)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ := $(FUZZ_SRC:%.c=$(B)/%)
@@ -86,7 +96,7 @@ PROGRAMS := $(B)/forkcache $(B)/mock-node
 # ---- building ----
 
 .PHONY: all
-all: $(PROGRAMS) ## build forkcache and mock-node (the default)
+all: $(PROGRAMS) $(LIBRARY) $(EXAMPLES) ## build forkcache, libforkcache and mock-node (the default)
 
 .PHONY: debug
 debug: ## the same without optimisation, below build/debug
@@ -107,6 +117,21 @@ $(B)/obj/%.o: %.c $(B)/flags
 $(CORE): $(OBJ)
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
+
+$(B)/$(SONAME): $(LIB_OBJ)
+	@echo "  LINK $@"
+	$(Q)$(CC) $(CFLAGS_ALL) -shared -Wl,-soname,$(SONAME) $^ -o $@ $(LINK) $(LDFLAGS) $(LIB_LIBS)
+
+$(B)/libforkcache.so: $(B)/$(SONAME)
+	@ln -sf $(SONAME) $@
+
+# One object whose inner names are its own: `buf_init` of a program stays the program's.
+$(B)/libforkcache.a: $(LIB_OBJ)
+	@echo "  AR   $@"
+	$(Q)$(LD) -r $^ -o $(B)/libforkcache.o
+	$(Q)objcopy --localize-hidden $(B)/libforkcache.o
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $(B)/libforkcache.o
 
 $(MOCK): $(MOCK_SRC:%.c=$(B)/obj/%.o)
 	@rm -f $@
@@ -144,6 +169,13 @@ $(B)/tests/fuzz/replay_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/repla
 $(B)/bench/%: $(B)/obj/bench/%.o $(BENCH_PARTS:%.c=$(B)/obj/%.o) $(CORE)
 	$(call link,$^)
 
+# As a program of somebody else: the installed header and the library, nothing of src/.
+$(B)/examples/%: examples/%.c $(B)/libforkcache.so include/forkcache.h $(B)/flags
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	$(Q)$(CC) $(filter-out $(DEFS) -MMD -MP,$(CFLAGS_ALL)) -Iinclude $< -o $@ -L$(B) -lforkcache \
+		-Wl,-rpath,$(abspath $(B)) $(LDFLAGS)
+
 # Objects of tests are kept, or each `make` would compile them again.
 .SECONDARY:
 
@@ -164,6 +196,7 @@ run: packages ## build and serve: UPSTREAM=https://... [FORK_BLOCK=finalized] [L
 test: packages ## install what is missing, build, and run all tests
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)$(MAKE) --no-print-directory check-unit
+	$(Q)$(MAKE) --no-print-directory check-contract
 	$(Q)$(MAKE) --no-print-directory check-corpus
 	$(Q)$(MAKE) --no-print-directory check-fuzz-corpus
 	$(Q)$(MAKE) --no-print-directory check-torture
@@ -177,6 +210,10 @@ run_all = @set -e; for t in $1; do echo "== $$t"; $(RUN_UNDER) $$t; done
 .PHONY: check-unit
 check-unit: $(UNIT) ## one module each, against fakes
 	$(call run_all,$(UNIT))
+
+.PHONY: check-contract
+check-contract: $(CONTRACT) $(B)/mock-node ## one suite over every back end and stack of layers
+	$(Q)set -e; for t in $(CONTRACT); do echo "== $$t"; BUILD=$(abspath $(B)) $(RUN_UNDER) $$t; done
 
 .PHONY: check-corpus
 check-corpus: $(CORPUS) ## published vectors and recorded chain data (CORPUS_DIR; skipped without it)
@@ -192,7 +229,7 @@ check-crash: $(CRASH) ## kill -9 around commits
 
 SCRIPTS := $(patsubst tests/script/%.py,%,$(wildcard tests/script/$(or $(TEST),test_*.py)))
 .PHONY: check-script
-check-script: $(PROGRAMS) ## the programs against the mock node; TEST=test_x.py for one file
+check-script: $(PROGRAMS) $(LIBRARY) $(EXAMPLES) ## the programs against the mock node; TEST=test_x.py for one file
 	$(Q)BUILD=$(abspath $(B)) PYTHONPATH=tests/script \
 		python3 -m unittest -v $(or $(SCRIPTS),$(error tests/script has no $(TEST)))
 
@@ -203,6 +240,7 @@ check-client: $(PROGRAMS) ## real anvil, Hardhat, viem and ethers in front of fo
 .PHONY: check-asan
 check-asan: ## unit, corpus, fuzz corpus, torture and script tests under the address and undefined sanitizers
 	$(Q)$(MAKE) --no-print-directory VARIANT=asan check-unit
+	$(Q)$(MAKE) --no-print-directory VARIANT=asan check-contract
 	$(Q)$(MAKE) --no-print-directory VARIANT=asan check-corpus
 	$(Q)$(MAKE) --no-print-directory VARIANT=asan check-fuzz-corpus
 	$(Q)$(MAKE) --no-print-directory VARIANT=asan check-torture
@@ -290,16 +328,29 @@ docs: $(B)/forkcache ## what is generated: docs/methods.md, config/forkcache.yam
 	$(Q)$(B)/forkcache serve --print-config > config/forkcache.yaml
 
 PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
 SYSCONFDIR ?= /etc
 # A configuration that is there is somebody's work, and stays.
 .PHONY: install
-install: $(B)/forkcache ## DESTDIR= PREFIX=/usr/local SYSCONFDIR=/etc
+install: $(B)/forkcache install-library ## DESTDIR= PREFIX=/usr/local LIBDIR=/usr/local/lib SYSCONFDIR=/etc
 	install -D -m 755 $(B)/forkcache $(DESTDIR)$(PREFIX)/bin/forkcache
 	install -d $(DESTDIR)$(SYSCONFDIR)/forkcache $(DESTDIR)$(PREFIX)/lib/systemd/system
 	test -e $(DESTDIR)$(SYSCONFDIR)/forkcache/forkcache.yaml || \
 		install -m 600 config/forkcache.yaml $(DESTDIR)$(SYSCONFDIR)/forkcache/forkcache.yaml
 	sed -e 's|/usr/local/|$(PREFIX)/|' -e 's|/etc/|$(SYSCONFDIR)/|' config/forkcache.service \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/forkcache.service
+
+.PHONY: install-library
+install-library: $(LIBRARY) ## header, libforkcache.so and .a, forkcache.pc; as install
+	install -D -m 644 include/forkcache.h $(DESTDIR)$(PREFIX)/include/forkcache.h
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig
+	install -m 755 $(B)/$(SONAME) $(DESTDIR)$(LIBDIR)/libforkcache.so.$(VERSION)
+	ln -sf libforkcache.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libforkcache.so
+	install -m 644 $(B)/libforkcache.a $(DESTDIR)$(LIBDIR)/libforkcache.a
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' \
+		-e 's|@LIBS@|$(LIB_LIBS)|' config/forkcache.pc.in \
+		> $(DESTDIR)$(LIBDIR)/pkgconfig/forkcache.pc
 
 .PHONY: clean
 clean: ## remove build/
@@ -311,5 +362,5 @@ help: ## this list
 		printf '  %-18s %s\n' "$$t" "$$what"; done
 
 -include $(patsubst %.o,%.d,$(OBJ) $(FAKE_OBJ) $(MOCK_SRC:%.c=$(B)/obj/%.o) $(B)/obj/src/cli/main.o \
-	$(B)/obj/mocks/mock_node/main.o $(patsubst %.c,$(B)/obj/%.d,$(UNIT_SRC) $(CORPUS_SRC) $(TORTURE_SRC) $(CRASH_SRC) \
+	$(B)/obj/mocks/mock_node/main.o $(patsubst %.c,$(B)/obj/%.d,$(UNIT_SRC) $(CORPUS_SRC) $(TORTURE_SRC) $(CRASH_SRC) $(CONTRACT_SRC) \
 	$(wildcard bench/*.c) 	$(wildcard tests/fuzz/*.c)))
