@@ -400,6 +400,25 @@ enum err loop_run(struct loop *loop)
 	return OK;
 }
 
+enum err loop_turn(struct loop *loop, int64_t timeout_us)
+{
+	const uint64_t most = timeout_us < 0 ? UINT64_MAX : (uint64_t)timeout_us;
+	run_hooks(loop);
+	if (!has_work(loop)) {
+		const uint64_t step = fake_loop_next_timer_us(loop);
+		REQUIRE(step != UINT64_MAX || timeout_us >= 0); /* would wait for ever */
+		loop->now_us += step < most ? step : most;
+	}
+	(void)fake_loop_turn(loop);
+	return OK;
+}
+
+int loop_poll_fd(struct loop *loop)
+{
+	(void)loop;
+	return -1;
+}
+
 void loop_stop(struct loop *loop)
 {
 	atomic_store(&loop->stopping, true);

@@ -9,7 +9,9 @@
  * only numbers, which need not exist: the test says when one is ready (fake_loop_ready), or,
  * if they are real sockets, has them asked with poll(2) (fake_loop_poll). Several threads may
  * signal wake-ups, as with the real loop; everything else is one thread's.
- * loop_run works too: it jumps from timer to timer until loop_stop.
+ * loop_run works too: it jumps from timer to timer until loop_stop; loop_turn jumps as far as
+ * it may wait, and aborts instead of waiting for ever. There is nothing to poll: loop_poll_fd
+ * is -1.
  */
 #include "base/loop.h"
 

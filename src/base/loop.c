@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -48,6 +49,7 @@ struct loop {
 	uint64_t next_order;
 
 	struct loop_hook *hooks, **hooks_end;
+	struct loop_fd alarm; /* a timerfd, once somebody polls the loop's own descriptor */
 	struct epoll_event events[EVENTS_PER_WAIT];
 };
 
@@ -78,6 +80,7 @@ enum err loop_new(struct loop **out)
 	enum err err = ERR_IO;
 	loop->first_free = NO_SLOT;
 	loop->hooks_end = &loop->hooks;
+	loop->alarm.fd = -1;
 	loop->now_us = clock_us();
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	loop->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -104,6 +107,8 @@ void loop_free(struct loop **loop)
 		close(l->epoll_fd);
 	if (l->stop_fd >= 0)
 		close(l->stop_fd);
+	if (l->alarm.fd >= 0)
+		close(l->alarm.fd);
 	free(l->slots);
 	free(l->dirty);
 	free(l->heap);
@@ -454,9 +459,11 @@ static int wait_coarse(struct loop *loop, uint64_t us)
 }
 
 /* The number of events; 0 when interrupted; -1 when epoll itself fails. */
-static int wait_for_events(struct loop *loop)
+static int wait_for_events(struct loop *loop, uint64_t most_us)
 {
 	uint64_t us = wait_us(loop);
+	if (us > most_us)
+		us = most_us;
 	int n = -1;
 	if (!loop->coarse) {
 		struct timespec timeout = {.tv_sec = (time_t)(us / 1000000),
@@ -498,10 +505,10 @@ static bool dispatch(struct loop *loop, int n, bool wakes)
 	return others;
 }
 
-static enum err turn(struct loop *loop)
+static enum err turn(struct loop *loop, uint64_t most_us)
 {
 	flush_interest(loop);
-	int n = wait_for_events(loop);
+	int n = wait_for_events(loop, most_us);
 	if (n < 0) {
 		log_error("epoll failed", LOG_S("error", strerror(errno)));
 		return ERR_IO;
@@ -522,9 +529,62 @@ enum err loop_run(struct loop *loop)
 	run_hooks(loop);
 	enum err err;
 	do
-		err = turn(loop);
+		err = turn(loop, WAIT_FOREVER);
 	while (err == OK && !atomic_load(&loop->stopping));
 	atomic_store(&loop->stopping, false);
+	loop->running = false;
+	return err;
+}
+
+/* ---- turns that the owner asks for ---- */
+
+static void alarm_rang(void *cookie, unsigned events)
+{
+	(void)events;
+	struct loop *loop = cookie;
+	uint64_t times;
+	ssize_t got = read(loop->alarm.fd, &times, sizeof times);
+	(void)CHECK(got == sizeof times || errno == EAGAIN || errno == EINTR);
+}
+
+static void alarm_set(struct loop *loop)
+{
+	const uint64_t due_us = loop->heap_count > 0 ? loop->heap[1].due_us : 0; /* 0: none */
+	const struct itimerspec at = {.it_value = {.tv_sec = (time_t)(due_us / 1000000),
+						   .tv_nsec = (long)(due_us % 1000000) * 1000}};
+	/* Fails for wrong arguments only (timerfd_settime(2)). */
+	int set = timerfd_settime(loop->alarm.fd, TFD_TIMER_ABSTIME, &at, NULL);
+	(void)CHECK(set == 0);
+}
+
+int loop_poll_fd(struct loop *loop)
+{
+	if (loop->alarm.fd < 0) {
+		int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+		if (fd < 0)
+			return -1;
+		if (loop_fd_add(loop, &loop->alarm, fd, LOOP_READ, alarm_rang, loop) != OK) {
+			close(fd);
+			loop->alarm.fd = -1;
+			return -1;
+		}
+	}
+	flush_interest(loop);
+	alarm_set(loop);
+	return loop->epoll_fd;
+}
+
+enum err loop_turn(struct loop *loop, int64_t timeout_us)
+{
+	REQUIRE(!loop->running);
+	loop->running = true;
+	loop->now_us = clock_us();
+	run_hooks(loop);
+	enum err err = turn(loop, timeout_us < 0 ? WAIT_FOREVER : (uint64_t)timeout_us);
+	if (loop->alarm.fd >= 0) {
+		flush_interest(loop);
+		alarm_set(loop);
+	}
 	loop->running = false;
 	return err;
 }

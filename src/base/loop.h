@@ -78,6 +78,15 @@ enum err loop_run(struct loop *loop) WARN_UNUSED;
  * not running, after the first turn of its next run). */
 void loop_stop(struct loop *loop);
 
+/* One turn, for an owner that drives its loop from elsewhere: the hooks, then a turn that waits
+ * timeout_us at most (-1: until something happens). Not within a run or another turn. ERR_IO.
+ */
+enum err loop_turn(struct loop *loop, int64_t timeout_us) WARN_UNUSED;
+/* For the owner's poll(2): readable when loop_turn would find something to do, a due timer
+ * included. Of interest and timers it knows what was so at the end of the last loop_turn, or
+ * in this call. The same number every time; the loop's. -1: the kernel refused (ERR_IO). */
+int loop_poll_fd(struct loop *loop);
+
 /* wanted may be 0. ERR_IO when the kernel refuses the descriptor, ERR_NOMEM. */
 enum err loop_fd_add(struct loop *loop, struct loop_fd *lfd, int fd, unsigned wanted,
 		     loop_fd_fn *fn, void *cookie) WARN_UNUSED;

@@ -193,6 +193,22 @@ static void run_jumps_from_timer_to_timer(void **state)
 	assert_true(loop_now_us(loop) == FAKE_LOOP_START_US + day_us);
 }
 
+static void a_turn_jumps_as_far_as_it_may_wait(void **state)
+{
+	(void)state;
+	struct loop_timer a;
+	char name = 'a';
+	loop_timer_init(&a, note_char, &name);
+	assert_ok(loop_timer_start(loop, &a, 100));
+	assert_ok(loop_turn(loop, 0));
+	assert_ok(loop_turn(loop, 60));
+	assert_string_equal(trace, "");
+	assert_ok(loop_turn(loop, -1));
+	assert_string_equal(trace, "a");
+	assert_true(loop_now_us(loop) == FAKE_LOOP_START_US + 100);
+	assert_int_equal(loop_poll_fd(loop), -1);
+}
+
 #define LOOP_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -204,6 +220,7 @@ int main(void)
 		LOOP_TEST(real_descriptors_can_be_asked),
 		LOOP_TEST(a_turn_has_the_real_order),
 		LOOP_TEST(run_jumps_from_timer_to_timer),
+		LOOP_TEST(a_turn_jumps_as_far_as_it_may_wait),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
