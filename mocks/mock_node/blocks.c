@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "mock_node/blocks.h"
-#include "mock_node/fork_data.h"
+#include "mock_node/fork.h"
 #include "mock_node/node.h"
 #include "mock_node/params.h"
 
@@ -170,7 +170,7 @@ void blocks_by_number(struct node *node, const json_t *params, struct answer *an
 	if (!param_flag(params, 1, &full, answer))
 		return;
 	if (node->fork) {
-		fork_data_block(node->fork, json_array_get(params, 0), full, answer);
+		fork_block(node->fork, json_array_get(params, 0), full, answer);
 		return;
 	}
 	if (!param_block_number(node, params, 0, &block, answer))
@@ -201,7 +201,7 @@ void blocks_by_hash(struct node *node, const json_t *params, struct answer *answ
 	if (!param_flag(params, 1, &full, answer))
 		return;
 	if (node->fork)
-		fork_data_block(node->fork, json_array_get(params, 0), full, answer);
+		fork_block(node->fork, json_array_get(params, 0), full, answer);
 	else if (hash_param(node, params, &block, answer))
 		block_or_null(answer, block, full);
 }

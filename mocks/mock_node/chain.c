@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "mock_node/chain_impl.h"
+#include "mock_node/roots.h"
 #include "base/keccak.h"
 #include <stdlib.h>
 
@@ -40,6 +41,7 @@ static void fill_header(struct block *block)
 	h->timestamp = CHAIN_GENESIS_TIME + CHAIN_BLOCK_TIME * h->number;
 	h->gas_limit = CHAIN_GAS_LIMIT;
 	h->state_root = digest_of(block, 's');
+	block->seed = digest_of(block, 'v');
 	h->mix_hash = digest_of(block, 'm');
 	h->parent_beacon_root = digest_of(block, 'b');
 	h->transactions_root = eth_empty_trie_root;
@@ -128,7 +130,7 @@ static void fill_mover_code(struct block *block)
 
 	memcpy(code, world_reader_code, WORLD_READER_CODE_BYTES);
 	code[WORLD_READER_CODE_BYTES] = 0xfe; /* INVALID */
-	memcpy(code + WORLD_READER_CODE_BYTES + 1, block->hash.bytes, 8);
+	memcpy(code + WORLD_READER_CODE_BYTES + 1, block->seed.bytes, 8);
 }
 
 static void block_free(struct block *block)
@@ -136,6 +138,7 @@ static void block_free(struct block *block)
 	if (!block)
 		return;
 	free(block->txs);
+	free(block->storage_roots);
 	free(block);
 }
 
@@ -149,7 +152,10 @@ static enum err block_new(const struct chain *chain, struct block *parent, struc
 	block->parent = parent;
 	block->salt = chain->salt;
 	fill_header(block);
+	fill_mover_code(block);
 	enum err err = fill_txs(block, chain);
+	if (err == OK && chain->state_roots)
+		err = roots_fill(chain, block);
 	if (err == OK)
 		err = header_hash(&block->header, &block->hash, &header_bytes);
 	if (err != OK) {
@@ -157,7 +163,6 @@ static enum err block_new(const struct chain *chain, struct block *parent, struc
 		return err;
 	}
 	block->size = size_of(block, header_bytes);
-	fill_mover_code(block);
 	*out = block;
 	return OK;
 }
@@ -225,9 +230,10 @@ enum err chain_reorg(struct chain *chain, uint64_t depth, uint64_t blocks)
 	return chain_advance(chain, blocks);
 }
 
-enum err chain_init(struct chain *chain, const struct world *world, uint64_t head)
+enum err chain_init(struct chain *chain, const struct world *world, uint64_t head,
+		    bool state_roots)
 {
-	*chain = (struct chain){.world = world};
+	*chain = (struct chain){.world = world, .state_roots = state_roots};
 	enum err err = chain_advance(chain, head + 1);
 	if (err != OK)
 		chain_release(chain);

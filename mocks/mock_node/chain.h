@@ -5,9 +5,10 @@
  *
  * Block hashes are real (keccak256 of the header's RLP), so are parent links, transaction
  * hashes (keccak256 of the EIP-2718 typed envelope), logs blooms, EIP-1559 base fees and
- * `size`. NOT real: state root, and transaction and receipt roots of blocks that have
- * transactions, are digests and not trie roots (eth_getProof is not offered), and the
- * signatures recover to nobody; no EVM has run.
+ * `size`. NOT real: transaction and receipt roots of blocks that have transactions are digests
+ * and not trie roots, and the signatures recover to nobody; no EVM has run. State roots are
+ * digests too, and there are no proofs, unless the chain is made with state_roots: then they
+ * are those of roots.h, and every block takes the time to compute one.
  *
  * Transactions alternate between plain transfers and token transfers (one Transfer log
  * each, unless the transaction failed); transaction g of the chain is sent by EOA g mod 64
@@ -46,12 +47,14 @@ struct tx {
 	const struct block *block;
 };
 
-/* A reader's code, INVALID, and bytes of the block's hash. */
+/* A reader's code, INVALID, and bytes of the block's seed. */
 #define CHAIN_MOVER_CODE_BYTES (WORLD_READER_CODE_BYTES + 1 + 8)
 
 struct block {
 	struct eth_bytes32 hash;
+	struct eth_bytes32 seed; /* of the block's state: a digest of parent, number and salt */
 	unsigned char mover_code[CHAIN_MOVER_CODE_BYTES]; /* which the movers have in it */
+	struct eth_bytes32 *storage_roots; /* of the contracts, see roots.h; or NULL */
 	struct header header;
 	struct block *parent; /* NULL: genesis */
 	struct block *next_made;
@@ -71,10 +74,12 @@ struct chain {
 	const struct block *replaced; /* the head before the newest reorganisation, or NULL */
 	struct dict by_hash, tx_by_hash;
 	unsigned salt;
+	bool state_roots;
 };
 
 /* Genesis and `head` blocks on it; borrows the world. ERR_NOMEM: nothing is left. */
-enum err chain_init(struct chain *chain, const struct world *world, uint64_t head) WARN_UNUSED;
+enum err chain_init(struct chain *chain, const struct world *world, uint64_t head,
+		    bool state_roots) WARN_UNUSED;
 void chain_release(struct chain *chain);
 
 /* Puts n blocks on the head. ERR_NOMEM: fewer than n. */

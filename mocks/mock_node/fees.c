@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "mock_node/fees.h"
-#include "mock_node/fork_data.h"
+#include "mock_node/fork.h"
 #include "mock_node/node.h"
 #include "mock_node/params.h"
 
@@ -16,7 +16,7 @@ void fees_gas_price(struct node *node, const json_t *params, struct answer *answ
 {
 	(void)params;
 	if (node->fork)
-		fork_data_gas_price(node->fork, answer);
+		fork_gas_price(node->fork, answer);
 	else
 		quantity(&answer->json, node_head(node)->header.base_fee + TIP_WEI);
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "mock_node/fork_data.h"
-#include "mock_node/blocks.h"
-#include "mock_node/full_block.h"
 #include "mock_node/params.h"
 #include "base/arena.h"
 #include <errno.h>
@@ -30,12 +28,9 @@ struct fork_slot {
 };
 
 struct fork_data {
+	struct fork base; /* its block is the recorded one, or made from the cache's meta */
 	struct arena arena;
 	struct dict accounts, slots;
-	uint64_t chain_id, number;
-	json_t *block; /* the recorded result, or one made from the cache's meta */
-	json_t *gas_price;
-	struct span hash; /* of the block, as text */
 };
 
 uint64_t fork_data_chain_id_of(struct span name)
@@ -168,24 +163,16 @@ static uint64_t meta_number(const json_t *env, const char *name)
 
 static json_t *block_of_meta(const struct fork_data *data, const json_t *env)
 {
-	struct block block = {.header = {
-				      .number = data->number,
-				      .timestamp = meta_number(env, "timestamp"),
-				      .gas_limit = meta_number(env, "gas_limit"),
-				      .base_fee = meta_number(env, "basefee"),
-				      .transactions_root = eth_empty_trie_root,
-				      .receipts_root = eth_empty_trie_root,
-			      }};
-	json_t *json = NULL;
-	struct buf text;
+	struct header header = {
+		.number = data->base.number,
+		.timestamp = meta_number(env, "timestamp"),
+		.gas_limit = meta_number(env, "gas_limit"),
+		.base_fee = meta_number(env, "basefee"),
+		.transactions_root = eth_empty_trie_root,
+		.receipts_root = eth_empty_trie_root,
+	};
 
-	buf_init(&text, 65536);
-	if (header_hash(&block.header, &block.hash, &block.size) == OK) {
-		block_json(&text, &block, true);
-		json = json_loadb(text.ptr, text.len, 0, NULL);
-	}
-	buf_release(&text);
-	return json;
+	return fork_make_block(&header);
 }
 
 /* The `result` of a recorded answer; NULL when the file is not there. */
@@ -194,7 +181,8 @@ static json_t *load_result(const char *root, const struct fork_data *data, const
 	char path[PATH_BYTES];
 
 	snprintf(path, sizeof path, "%s/blocks/%llu/%llu/%s", root,
-		 (unsigned long long)data->chain_id, (unsigned long long)data->number, name);
+		 (unsigned long long)data->base.chain_id, (unsigned long long)data->base.number,
+		 name);
 	json_t *answer = json_load_file(path, 0, NULL);
 	json_t *result = json_incref(json_object_get(answer, "result"));
 	json_decref(answer);
@@ -204,18 +192,14 @@ static json_t *load_result(const char *root, const struct fork_data *data, const
 static enum err load_block(struct fork_data *data, const char *root, const json_t *cache,
 			   struct err_detail *detail)
 {
-	data->gas_price = load_result(root, data, "eth_gasPrice.json");
-	data->block = load_result(root, data, "block.json");
-	if (!data->block)
-		data->block = load_result(root, data, "block-txhashes.json");
-	if (!data->block)
-		data->block = block_of_meta(
+	data->base.gas_price = load_result(root, data, "eth_gasPrice.json");
+	json_t *block = load_result(root, data, "block.json");
+	if (!block)
+		block = load_result(root, data, "block-txhashes.json");
+	if (!block)
+		block = block_of_meta(
 			data, json_object_get(json_object_get(cache, "meta"), "block_env"));
-	data->hash = json_text(json_object_get(data->block, "hash"));
-	if (data->hash.len != 66)
-		return err_set(detail, ERR_INVALID, "block %llu has no hash",
-			       (unsigned long long)data->number);
-	return OK;
+	return fork_set_block(&data->base, block, detail);
 }
 
 /* Opens the cache at the path, which is the file or the folder around its storage.json. */
@@ -259,9 +243,9 @@ static enum err read_names(struct fork_data *data, char *path, struct err_detail
 	const char *rpc = chain ? cut_last(path) : NULL;
 	char *end = NULL;
 
-	data->number = block ? strtoull(block, &end, 10) : 0;
-	data->chain_id = chain ? fork_data_chain_id_of(span_of(chain)) : 0;
-	if (!rpc || !cut_last(path) || *end || !data->chain_id)
+	data->base.number = block ? strtoull(block, &end, 10) : 0;
+	data->base.chain_id = chain ? fork_data_chain_id_of(span_of(chain)) : 0;
+	if (!rpc || !cut_last(path) || *end || !data->base.chain_id)
 		return err_set(detail, ERR_INVALID,
 			       "a path that ends in foundry/rpc/CHAIN/BLOCK is wanted");
 	return OK;
@@ -282,80 +266,10 @@ static enum err load(struct fork_data *data, char *path, struct err_detail *deta
 	return err;
 }
 
-enum err fork_data_load(const char *path, const char *which, struct fork_data **out,
-			struct err_detail *detail)
+static bool data_account(const struct fork *fork, const struct eth_address *address,
+			 struct history_account *out, struct answer *answer)
 {
-	char full[PATH_BYTES];
-	int n = which ? snprintf(full, sizeof full, "%s/foundry/rpc/%s", path, which)
-		      : snprintf(full, sizeof full, "%s", path);
-
-	if (n < 0 || (size_t)n >= sizeof full)
-		return err_set(detail, ERR_INVALID, "the path is too long");
-	while (n > 1 && full[n - 1] == '/')
-		full[--n] = 0;
-	struct fork_data *data = calloc(1, sizeof *data);
-	if (!data)
-		return err_set(detail, ERR_NOMEM, "out of memory");
-	arena_init(&data->arena, MEMORY_LIMIT);
-	enum err err = load(data, full, detail);
-	if (err != OK)
-		fork_data_free(&data);
-	*out = data;
-	return err;
-}
-
-void fork_data_free(struct fork_data **data)
-{
-	if (!*data)
-		return;
-	dict_release(&(*data)->accounts);
-	dict_release(&(*data)->slots);
-	arena_release(&(*data)->arena);
-	json_decref((*data)->block);
-	json_decref((*data)->gas_price);
-	free(*data);
-	*data = NULL;
-}
-
-uint64_t fork_data_chain_id(const struct fork_data *data)
-{
-	return data->chain_id;
-}
-
-uint64_t fork_data_number(const struct fork_data *data)
-{
-	return data->number;
-}
-
-static bool names_block(const struct fork_data *data, struct span text)
-{
-	static const char *const tags[] = {"latest", "pending", "safe", "finalized"};
-	uint64_t number;
-
-	for (size_t i = 0; i < sizeof tags / sizeof tags[0]; i++) {
-		if (span_is(text, tags[i]))
-			return true;
-	}
-	if (text.len == data->hash.len)
-		return strncasecmp(text.ptr, data->hash.ptr, text.len) == 0;
-	return eth_quantity_u64(text, &number) == OK && number == data->number;
-}
-
-bool fork_data_is_block(const struct fork_data *data, const json_t *param,
-			struct answer *answer)
-{
-	const json_t *hash = json_object_get(param, "blockHash");
-	const json_t *named = hash ? hash : json_object_get(param, "blockNumber");
-
-	if (!param || json_is_null(param) ||
-	    names_block(data, json_text(named ? named : param)))
-		return true;
-	return answer_error(answer, RPC_SERVER_ERROR, "header not found");
-}
-
-bool fork_data_account(const struct fork_data *data, const struct eth_address *address,
-		       struct history_account *out, struct answer *answer)
-{
+	const struct fork_data *data = (const struct fork_data *)fork;
 	const struct fork_account *account =
 		dict_get(&data->accounts, as_span(address->bytes, 20));
 	char hex[41] = {0};
@@ -369,10 +283,11 @@ bool fork_data_account(const struct fork_data *data, const struct eth_address *a
 			    hex);
 }
 
-bool fork_data_slot(const struct fork_data *data, const struct eth_address *address,
-		    const struct eth_bytes32 *slot, struct eth_bytes32 *value,
-		    struct answer *answer)
+static bool data_slot(const struct fork *fork, const struct eth_address *address,
+		      const struct eth_bytes32 *slot, struct eth_bytes32 *value,
+		      struct answer *answer)
 {
+	const struct fork_data *data = (const struct fork_data *)fork;
 	unsigned char key[52];
 	char hex[41] = {0}, slot_hex[65] = {0};
 
@@ -389,22 +304,41 @@ bool fork_data_slot(const struct fork_data *data, const struct eth_address *addr
 			    "mock-node: not recorded: account 0x%s slot 0x%s", hex, slot_hex);
 }
 
-void fork_data_gas_price(const struct fork_data *data, struct answer *answer)
+static void data_free(struct fork *fork)
 {
-	const json_t *price = data->gas_price ? data->gas_price
-					      : json_object_get(data->block, "baseFeePerGas");
-	struct span text = json_text(price);
+	struct fork_data *data = (struct fork_data *)fork;
 
-	buf_json_string(&answer->json, text.len ? text : SPAN("0x0"));
+	dict_release(&data->accounts);
+	dict_release(&data->slots);
+	arena_release(&data->arena);
+	free(data);
 }
 
-void fork_data_block(const struct fork_data *data, const json_t *param, bool full,
-		     struct answer *answer)
+static const struct fork_type data_type = {
+	.account = data_account,
+	.slot = data_slot,
+	.free = data_free,
+};
+
+enum err fork_data_load(const char *path, const char *which, struct fork **out,
+			struct err_detail *detail)
 {
-	if (!names_block(data, json_text(param)))
-		buf_text(&answer->json, "null");
-	else if (!full_block_answer(data->block, full, answer))
-		answer_error(answer, RPC_SERVER_ERROR,
-			     "mock-node: not recorded: the transactions of block %llu",
-			     (unsigned long long)data->number);
+	char full[PATH_BYTES];
+	int n = which ? snprintf(full, sizeof full, "%s/foundry/rpc/%s", path, which)
+		      : snprintf(full, sizeof full, "%s", path);
+
+	if (n < 0 || (size_t)n >= sizeof full)
+		return err_set(detail, ERR_INVALID, "the path is too long");
+	while (n > 1 && full[n - 1] == '/')
+		full[--n] = 0;
+	struct fork_data *data = calloc(1, sizeof *data);
+	if (!data)
+		return err_set(detail, ERR_NOMEM, "out of memory");
+	data->base.type = &data_type;
+	arena_init(&data->arena, MEMORY_LIMIT);
+	*out = &data->base;
+	enum err err = load(data, full, detail);
+	if (err != OK)
+		fork_free(out);
+	return err;
 }

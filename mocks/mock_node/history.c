@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mock_node/history.h"
 #include "base/keccak.h"
+#include <stdlib.h>
 
 #define HISTORY_RING	  8191 /* HISTORY_SERVE_WINDOW, EIP-2935, and EIP-4788's buffer */
 #define MILLIETHER	  1000000000000000u
@@ -56,10 +57,11 @@ static void eoa(const struct chain *chain, const struct block *block, unsigned i
 	put_wide(out->balance.bytes, balance);
 }
 
-/* The second mover comes and goes. */
-static bool mover_is_there(const struct block *block, const struct world_account *mover)
+/* Everybody is, but the second mover comes and goes. */
+static bool mover_is_there(const struct block *block, const struct world_account *account)
 {
-	return mover->index != 1 || block->hash.bytes[0] % 2 == 0;
+	return account->kind != WORLD_MOVER || account->index != 1 ||
+	       block->seed.bytes[0] % 2 == 0;
 }
 
 static void mover(const struct block *block, const struct world_account *account,
@@ -68,8 +70,8 @@ static void mover(const struct block *block, const struct world_account *account
 	if (!mover_is_there(block, account))
 		return;
 	out->code = (struct span){(const char *)block->mover_code, sizeof block->mover_code};
-	put_wide(out->balance.bytes, be64_get(block->hash.bytes + 8) + (wide)account->index);
-	out->nonce = 1 + (be64_get(block->hash.bytes + 16) >> 40) + account->index;
+	put_wide(out->balance.bytes, be64_get(block->seed.bytes + 8) + (wide)account->index);
+	out->nonce = 1 + (be64_get(block->seed.bytes + 16) >> 40) + account->index;
 }
 
 void history_account(const struct chain *chain, const struct block *block,
@@ -184,11 +186,11 @@ static void mover_slot(const struct world *world, const struct block *block,
 	unsigned char text[32 + 20 + 8];
 	struct eth_bytes32 digest;
 
-	memcpy(text, block->hash.bytes, 32);
+	memcpy(text, block->seed.bytes, 32);
 	memcpy(text + 32, account->address.bytes, 20);
 	be64_put(text + 52, slot);
 	keccak256(text, sizeof text, &digest);
-	if (!mover_is_there(block, account) || digest.bytes[30] % 4 == 0)
+	if (digest.bytes[30] % 4 == 0)
 		return;
 	digest.bytes[31] |= 1; /* never zero by accident */
 	shaped_value(world, &digest, value);
@@ -236,11 +238,67 @@ void history_slot(const struct chain *chain, const struct block *block,
 			block_hash_slot(chain, block, small, value);
 	} else if (account->kind == WORLD_BEACON) {
 		beacon_slot(chain, block, small, value);
+	} else if (small >= WORLD_SLOTS || !mover_is_there(block, account)) {
+		return;
 	} else if (small == 0) {
 		be64_put(value->bytes + 24, block->header.number);
 	} else if (account->kind == WORLD_MOVER) {
 		mover_slot(chain->world, block, account, small, value);
-	} else if (small < WORLD_SLOTS) {
+	} else {
 		plain_slot(chain, block, address, small, value);
 	}
+}
+
+/* Slots 0 .. n - 1. */
+static size_t first_slots(struct eth_bytes32 *slots, uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++)
+		be64_put(slots[i].bytes + 24, i);
+	return n;
+}
+
+/* Both rings, for each block back to the one whose place is taken again. */
+static size_t beacon_slots(struct eth_bytes32 *slots, const struct block *block)
+{
+	size_t count = 0;
+
+	for (uint64_t back = 0; back < HISTORY_RING && back <= block->header.number; back++) {
+		uint64_t place =
+			(block->header.timestamp - back * CHAIN_BLOCK_TIME) % HISTORY_RING;
+		be64_put(slots[count++].bytes + 24, place);
+		be64_put(slots[count++].bytes + 24, place + HISTORY_RING);
+	}
+	return count;
+}
+
+static size_t token_slots(struct eth_bytes32 *slots, const struct world *world)
+{
+	size_t count = first_slots(slots, WORLD_SLOTS);
+
+	memcpy(slots + count, world->balance_slots, WORLD_EOAS * sizeof *slots);
+	return count + WORLD_EOAS;
+}
+
+enum err history_slots(const struct chain *chain, const struct block *block,
+		       const struct world_account *account, struct eth_bytes32 **slots,
+		       size_t *count)
+{
+	uint64_t number = block->header.number;
+
+	*count = 0;
+	*slots = NULL;
+	if (account->kind == WORLD_EOA)
+		return OK;
+	*slots = calloc(2 * HISTORY_RING, sizeof **slots);
+	if (!*slots)
+		return ERR_NOMEM;
+	if (account->kind == WORLD_HISTORY)
+		*count = first_slots(*slots, number < HISTORY_RING ? number : HISTORY_RING);
+	else if (account->kind == WORLD_BEACON)
+		*count = beacon_slots(*slots, block);
+	else if (account->kind == WORLD_TOKEN)
+		*count = token_slots(*slots, chain->world);
+	else
+		*count = first_slots(*slots, WORLD_SLOTS);
+	return OK;
 }

@@ -4,6 +4,8 @@
 #include "mock_node/options.h"
 #include "mock_node/recorded.h"
 #include "mock_node/samples.h"
+#include "mock_node/trie_fork.h"
+#include "mock_node/fork.h"
 #include <signal.h>
 
 #define SAMPLES_LIMIT 65536
@@ -19,6 +21,10 @@ static void on_signal(int number)
 static enum err load_data(struct node *node, const struct options *options,
 			  struct err_detail *detail)
 {
+	if (options->witness)
+		return trie_fork_load_witness(options->witness, &node->fork, detail);
+	if (options->prestate)
+		return trie_fork_load_prestate(options->prestate, &node->fork, detail);
 	if (!options->data)
 		return OK;
 	/* The forms are told apart by what loads: a recording is no fork cache. */
@@ -44,7 +50,8 @@ static enum err node_init(struct node *node, const struct options *options,
 	counters_init(&node->counters);
 	enum err err = world_init(&node->world);
 	if (err == OK)
-		err = chain_init(&node->chain, &node->world, options->blocks);
+		err = chain_init(&node->chain, &node->world, options->blocks,
+				 options->state_roots);
 	if (err != OK)
 		return err_set(detail, err, "out of memory");
 	return load_data(node, options, detail);
@@ -53,7 +60,7 @@ static enum err node_init(struct node *node, const struct options *options,
 static void node_release(struct node *node)
 {
 	recorded_free(&node->recorded);
-	fork_data_free(&node->fork);
+	fork_free(&node->fork);
 	chain_release(&node->chain);
 	world_release(&node->world);
 	script_release(&node->script);

@@ -3,10 +3,11 @@
 #include "mock_node/blocks.h"
 #include "mock_node/call.h"
 #include "mock_node/fees.h"
-#include "mock_node/fork_data.h"
+#include "mock_node/fork.h"
 #include "mock_node/logs.h"
 #include "mock_node/node.h"
 #include "mock_node/params.h"
+#include "mock_node/proof.h"
 #include "mock_node/recorded.h"
 #include "base/keccak.h"
 
@@ -19,14 +20,14 @@ uint64_t node_chain_id(const struct node *node)
 	if (node->script.chain_id)
 		return node->script.chain_id;
 	if (node->fork)
-		return fork_data_chain_id(node->fork);
+		return node->fork->chain_id;
 	return node->recorded ? recorded_chain_id(node->recorded) : CHAIN_ID;
 }
 
 uint64_t node_head_number(struct node *node)
 {
 	if (node->fork)
-		return fork_data_number(node->fork);
+		return node->fork->number;
 	if (node->recorded)
 		return recorded_head(node->recorded);
 	return node_head(node)->header.number;
@@ -110,6 +111,8 @@ static const struct method methods[] = {
 	{"eth_getTransactionCount", 1, 2, state_get_transaction_count, FROM_CHAIN | FROM_FORK},
 	{"eth_getCode", 1, 2, state_get_code, FROM_CHAIN | FROM_FORK},
 	{"eth_getAccountInfo", 1, 2, state_get_account_info, FROM_CHAIN | FROM_FORK},
+	{"eth_getProof", 2, 3, proof_get, FROM_CHAIN | FROM_FORK},
+	{"debug_executionWitness", 1, 2, proof_execution_witness, FROM_CHAIN | FROM_FORK},
 	{"eth_call", 1, 4, call_eth_call, FROM_CHAIN | FROM_FORK},
 	{"eth_chainId", 0, 0, chain_id, FROM_ANY},
 	{"net_version", 0, 0, net_version, FROM_ANY},

@@ -4,20 +4,20 @@
  * The mock node: one process, one loop, everything in one struct.
  *
  * What it answers from is one of three: the chain of our own making (always there), a
- * recorded fork (`fork`), or recorded request/answer pairs (`recorded`). What it does to
- * the answers on their way out is the script; what it saw is in the counters.
+ * recorded fork (`fork`: fork.h), or recorded request/answer pairs (`recorded`). What it does
+ * to the answers on their way out is the script; what it saw is in the counters.
  */
 #include "mock_node/chain.h"
 #include "mock_node/counters.h"
 #include "mock_node/script.h"
 
-struct fork_data;
+struct fork;
 struct recorded;
 
 struct node {
 	struct world world;
 	struct chain chain;
-	struct fork_data *fork;	   /* or NULL */
+	struct fork *fork;	   /* or NULL */
 	struct recorded *recorded; /* or NULL */
 	struct script script;
 	const json_t *start_script; /* what /control/reset goes back to; borrowed */

@@ -17,8 +17,19 @@ const char options_help[] =
 	"                          caches or one of them, or request/answer recordings\n"
 	"  --fork CHAIN/BLOCK      which fork of that directory, as in mainnet/14163041;\n"
 	"                          of recordings: files whose name starts with this\n"
+	"  --state-roots           give the embedded chain's headers true state roots, and\n"
+	"                          offer eth_getProof; a block takes a moment, so have few\n"
+	"  --witness FOLDER        serve the parent of a recorded block from the trie nodes\n"
+	"                          that are recorded with it, with eth_getProof: a folder\n"
+	"                          of block.json and witness.json\n"
+	"  --prestate FILE         serve the accounts of a genesis' alloc or a go-ethereum\n"
+	"                          tracer test; others are empty; with eth_getProof\n"
+	"  --execution-witness     with these two also debug_executionWitness (of the head's\n"
+	"                          next block); '{\"execution_witness\":true}'\n"
 	"  --control JSON          script at start, as for POST /control; may be repeated\n"
 	"  --latency-ms N          the same as --control '{\"latency_ms\":N}'\n"
+	"  --fault-rate PERCENT    strike so many HTTP requests with a transient fault\n"
+	"  --fault-seed N          by another chance than that of seed 0\n"
 	"  --chain-id N            the same as --control '{\"chain_id\":N}'\n"
 	"  --client-version TEXT   what web3_clientVersion answers\n"
 	"  --print-samples         print addresses, slots and hashes as JSON, and exit\n"
@@ -31,6 +42,12 @@ enum option_code {
 	OPT_BLOCKS,
 	OPT_DATA,
 	OPT_FORK,
+	OPT_STATE_ROOTS,
+	OPT_WITNESS,
+	OPT_PRESTATE,
+	OPT_EXECUTION_WITNESS,
+	OPT_FAULT_RATE,
+	OPT_FAULT_SEED,
 	OPT_CONTROL,
 	OPT_LATENCY,
 	OPT_CHAIN_ID,
@@ -44,6 +61,12 @@ static const struct option long_options[] = {
 	{"blocks", required_argument, NULL, OPT_BLOCKS},
 	{"data", required_argument, NULL, OPT_DATA},
 	{"fork", required_argument, NULL, OPT_FORK},
+	{"state-roots", no_argument, NULL, OPT_STATE_ROOTS},
+	{"witness", required_argument, NULL, OPT_WITNESS},
+	{"prestate", required_argument, NULL, OPT_PRESTATE},
+	{"execution-witness", no_argument, NULL, OPT_EXECUTION_WITNESS},
+	{"fault-rate", required_argument, NULL, OPT_FAULT_RATE},
+	{"fault-seed", required_argument, NULL, OPT_FAULT_SEED},
 	{"control", required_argument, NULL, OPT_CONTROL},
 	{"latency-ms", required_argument, NULL, OPT_LATENCY},
 	{"chain-id", required_argument, NULL, OPT_CHAIN_ID},
@@ -107,6 +130,22 @@ static enum err take(struct options *options, int code, struct err_detail *detai
 	case OPT_FORK:
 		options->fork = optarg;
 		return OK;
+	case OPT_STATE_ROOTS:
+		options->state_roots = true;
+		return OK;
+	case OPT_WITNESS:
+		options->witness = optarg;
+		return OK;
+	case OPT_PRESTATE:
+		options->prestate = optarg;
+		return OK;
+	case OPT_EXECUTION_WITNESS:
+		json_object_set_new(options->control, "execution_witness", json_true());
+		return OK;
+	case OPT_FAULT_RATE:
+		return set_number(options, "fault_rate", optarg, detail);
+	case OPT_FAULT_SEED:
+		return set_number(options, "fault_seed", optarg, detail);
 	case OPT_CONTROL:
 		return add_control(options, optarg, detail);
 	case OPT_LATENCY:
@@ -142,6 +181,9 @@ enum err options_parse(struct options *options, int argc, char **argv,
 		err = take(options, code, detail);
 	if (err == OK && optind < argc)
 		err = err_set(detail, ERR_CONFIG, "%s: not an option", argv[optind]);
+	if (err == OK && !!options->data + !!options->witness + !!options->prestate > 1)
+		err = err_set(detail, ERR_CONFIG,
+			      "--data, --witness, --prestate: there is one to serve");
 	return err;
 }
 

@@ -8,10 +8,11 @@
 struct options {
 	const char *listen_on;
 	uint64_t blocks;
-	const char *data; /* or NULL */
-	const char *fork; /* or NULL */
-	json_t *control;  /* an object: what --control and its short forms add up to */
-	bool help, print_samples;
+	const char *data;		/* or NULL */
+	const char *fork;		/* or NULL */
+	const char *witness, *prestate; /* or NULL; of data and these at most one is set */
+	json_t *control; /* an object: what --control and its short forms add up to */
+	bool help, print_samples, state_roots;
 };
 
 /* Texts are borrowed from argv. ERR_CONFIG (the detail names the argument), ERR_NOMEM; to be

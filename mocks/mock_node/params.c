@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "mock_node/params.h"
-#include "mock_node/fork_data.h"
+#include "mock_node/fork.h"
 #include "mock_node/node.h"
 
 struct span json_text(const json_t *value)
@@ -243,7 +243,7 @@ bool param_state_block(struct node *node, const json_t *params, size_t i,
 	bool known;
 
 	if (node->fork)
-		return fork_data_is_block(node->fork, value, answer);
+		return fork_is_block(node->fork, value, answer);
 	if (json_is_object(value) && !by_hash)
 		return answer_error(answer, RPC_INVALID_PARAMS,
 				    "invalid argument %zu: json: cannot unmarshal object into "

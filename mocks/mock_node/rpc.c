@@ -436,6 +436,7 @@ static void handle_document(struct call *call, json_t *document, uint64_t now_us
 	uint64_t items = json_is_array(document) ? json_array_size(document) : 1;
 
 	call->reply->items = items;
+	script_draw(&node->script, items);
 	call->batch = json_is_array(document);
 	if (call->batch)
 		counters_batch(&node->counters, items);

@@ -49,9 +49,11 @@ static const char *const tag_styles[] = {
 };
 
 static const char *const members[] = {
-	"latency_ms", "item_us",    "bandwidth", "rate",	"max_batch", "missing",
-	"faults",     "add_faults", "lag",	 "prune",	"chain_id",  "client_version",
-	"alternate",  "safe",	    "finalized", "side_blocks", "eip1898",   "answers",
+	"latency_ms",	     "item_us",	       "bandwidth",  "rate",	   "max_batch",
+	"missing",	     "faults",	       "add_faults", "lag",	   "prune",
+	"chain_id",	     "client_version", "alternate",  "safe",	   "finalized",
+	"side_blocks",	     "eip1898",	       "answers",    "fault_rate", "fault_seed",
+	"execution_witness",
 };
 
 bool script_knows(const char *member)
@@ -70,11 +72,11 @@ void script_init(struct script *script)
 				  .finalized = {SCRIPT_FINALIZED_DEPTH, TAG_KNOWN}};
 }
 
-static void faults_release(struct script *script)
+static void faults_release(struct fault **list)
 {
-	while (script->faults) {
-		struct fault *fault = script->faults;
-		script->faults = fault->next;
+	while (*list) {
+		struct fault *fault = *list;
+		*list = fault->next;
 		json_decref(fault->spec);
 		free(fault);
 	}
@@ -82,7 +84,8 @@ static void faults_release(struct script *script)
 
 void script_release(struct script *script)
 {
-	faults_release(script);
+	faults_release(&script->faults);
+	faults_release(&script->random);
 	json_decref(script->missing);
 	json_decref(script->answers);
 	json_decref(script->client_version);
@@ -118,11 +121,10 @@ static bool kind_by_name(const char *name, enum fault_kind *kind)
 	return false;
 }
 
-static enum err add_fault(struct script *script, json_t *spec, struct err_detail *detail)
+static enum err add_fault(struct fault **end, json_t *spec, struct err_detail *detail)
 {
 	const char *name = json_string_value(json_object_get(spec, "kind"));
 	const json_t *count = json_object_get(spec, "count");
-	struct fault **end = &script->faults;
 	enum fault_kind kind;
 
 	if (!name || !kind_by_name(name, &kind))
@@ -144,7 +146,7 @@ static enum err add_fault(struct script *script, json_t *spec, struct err_detail
 	return OK;
 }
 
-static enum err add_faults(struct script *script, const json_t *list, struct err_detail *detail)
+static enum err add_faults(struct fault **end, const json_t *list, struct err_detail *detail)
 {
 	enum err err = OK;
 	size_t i;
@@ -153,8 +155,32 @@ static enum err add_faults(struct script *script, const json_t *list, struct err
 	json_array_foreach(list, i, spec)
 	{
 		if (err == OK)
-			err = add_fault(script, spec, detail);
+			err = add_fault(end, spec, detail);
 	}
+	return err;
+}
+
+/* Those that a client is to survive by asking again. */
+static const char random_faults[] =
+	"[{\"kind\":\"http\",\"status\":429},{\"kind\":\"http\",\"status\":503},"
+	"{\"kind\":\"reset\"},{\"kind\":\"truncated\"},{\"kind\":\"slow\",\"delay_ms\":100},"
+	"{\"kind\":\"rpc-error\",\"code\":-32603,\"message\":\"Internal error\"},"
+	"{\"kind\":\"null\"}]";
+
+static enum err apply_chance(struct script *script, const json_t *control,
+			     struct err_detail *detail)
+{
+	enum err err = number(control, "fault_rate", &script->fault_rate, detail);
+
+	if (err == OK)
+		err = number(control, "fault_seed", &script->fault_state, detail);
+	if (err == OK && script->fault_rate > 100)
+		err = err_set(detail, ERR_INVALID, "fault_rate: at most 100");
+	if (err != OK || script->random)
+		return err;
+	json_t *list = json_loads(random_faults, 0, NULL);
+	err = list ? add_faults(&script->random, list, detail) : ERR_NOMEM;
+	json_decref(list);
 	return err;
 }
 
@@ -274,6 +300,9 @@ static enum err apply_view(struct script *script, const json_t *control,
 {
 	apply_ability(control, "side_blocks", &script->without_side_blocks);
 	apply_ability(control, "eip1898", &script->without_eip1898);
+	if (json_object_get(control, "execution_witness"))
+		script->execution_witness =
+			json_is_true(json_object_get(control, "execution_witness"));
 	enum err err = apply_tag(control, "safe", &script->safe, detail);
 	if (err == OK)
 		err = apply_tag(control, "finalized", &script->finalized, detail);
@@ -294,11 +323,14 @@ enum err script_apply(struct script *script, const json_t *control, struct err_d
 	if (err == OK && limit)
 		err = apply_max_batch(script, limit, control, detail);
 	if (faults)
-		faults_release(script);
+		faults_release(&script->faults);
 	if (err == OK)
-		err = add_faults(script, faults, detail);
+		err = add_faults(&script->faults, faults, detail);
 	if (err == OK)
-		err = add_faults(script, json_object_get(control, "add_faults"), detail);
+		err = add_faults(&script->faults, json_object_get(control, "add_faults"),
+				 detail);
+	if (err == OK)
+		err = apply_chance(script, control, detail);
 	keep(control, "missing", &script->missing);
 	keep(control, "answers", &script->answers);
 	keep(control, "client_version", &script->client_version);
@@ -328,6 +360,30 @@ bool script_admit(struct script *script, uint64_t now_us, uint64_t items)
 void script_turn(struct script *script)
 {
 	script->turn++;
+}
+
+/* splitmix64. */
+static uint64_t chance(struct script *script)
+{
+	uint64_t x = script->fault_state += 0x9e3779b97f4a7c15u;
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+	return x ^ x >> 31;
+}
+
+void script_draw(struct script *script, uint64_t items)
+{
+	uint64_t count = 0;
+
+	script->drawn = NULL;
+	if (script->fault_rate == 0 || items == 0 || chance(script) % 100 >= script->fault_rate)
+		return;
+	for (const struct fault *fault = script->random; fault; fault = fault->next)
+		count++;
+	script->drawn = script->random;
+	for (uint64_t nth = chance(script) % count; nth > 0; nth--)
+		script->drawn = script->drawn->next;
+	script->drawn_after = chance(script) % items;
 }
 
 uint64_t script_lag(const struct script *script)
@@ -378,7 +434,11 @@ const struct fault *script_strike(struct script *script, struct span method, str
 		fault->after = fault->every ? fault->every - 1 : 0;
 		return fault;
 	}
-	return NULL;
+	if (!script->drawn || script->drawn_after-- > 0)
+		return NULL;
+	struct fault *drawn = script->drawn;
+	script->drawn = NULL;
+	return drawn;
 }
 
 json_t *script_struck(const struct script *script)

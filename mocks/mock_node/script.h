@@ -28,6 +28,12 @@
  *   side_blocks  false: blocks that were reorganised away are not known by hash any more
  *   eip1898      false: a state is asked for by number or tag only
  *   prune        blocks whose state is kept; older is "missing trie node"; null for all
+ *   execution_witness   true: debug_executionWitness is there, as on few real nodes
+ *   fault_rate   so many of 100 HTTP requests are struck, at one of their items, by a fault of
+ *                those that pass: HTTP 429 and 503, reset, truncated, slow (100 ms), a
+ *                JSON-RPC internal error, null. By chance, but by the same one in every run:
+ *                each request draws when it comes. The faults of the list come first
+ *   fault_seed   where that chance begins (0); it begins anew there when it is set
  *   chain_id, client_version   what the node says instead; null for its own
  */
 #include "base/err.h"
@@ -121,7 +127,11 @@ struct script {
 	struct fault *faults;
 	uint64_t lag, alternate, prune;
 	uint64_t turn; /* HTTP requests so far */
-	bool pruning, without_side_blocks, without_eip1898;
+	bool pruning, without_side_blocks, without_eip1898, execution_witness;
+	uint64_t fault_rate, fault_state; /* percent; where the chance is */
+	struct fault *random;		  /* what it chooses from */
+	struct fault *drawn;		  /* for this request, or NULL */
+	uint64_t drawn_after;		  /* its items that pass before */
 	struct script_tag safe, finalized;
 	uint64_t chain_id;	/* 0: the chain's own */
 	json_t *client_version; /* a string, or NULL */
@@ -140,6 +150,8 @@ bool script_knows(const char *member);
 bool script_admit(struct script *script, uint64_t now_us, uint64_t items);
 /* A request begins: the head is script_lag behind until the next one. */
 void script_turn(struct script *script);
+/* Draws the random fault, if any, of a request of so many items. */
+void script_draw(struct script *script, uint64_t items);
 uint64_t script_lag(const struct script *script);
 bool script_is_missing(const struct script *script, struct span method);
 /* What the method answers by the script, borrowed, or NULL. */

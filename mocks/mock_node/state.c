@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "mock_node/state.h"
-#include "mock_node/fork_data.h"
+#include "mock_node/fork.h"
 #include "mock_node/node.h"
 #include "mock_node/params.h"
 
@@ -13,7 +13,7 @@ bool state_account(struct node *node, const struct block *block,
 		   struct answer *answer)
 {
 	if (node->fork)
-		return fork_data_account(node->fork, address, out, answer);
+		return node->fork->type->account(node->fork, address, out, answer);
 	history_account(&node->chain, block, address, out);
 	return true;
 }
@@ -23,7 +23,7 @@ bool state_slot(struct node *node, const struct block *block, const struct eth_a
 		struct answer *answer)
 {
 	if (node->fork)
-		return fork_data_slot(node->fork, address, slot, value, answer);
+		return node->fork->type->slot(node->fork, address, slot, value, answer);
 	history_slot(&node->chain, block, address, slot, value);
 	return true;
 }
@@ -71,10 +71,17 @@ void state_get_transaction_count(struct node *node, const json_t *params, struct
 		buf_printf(&answer->json, "\"0x%llx\"", (unsigned long long)account.nonce);
 }
 
+/* A witness has the codes that were run, and not every other. */
+static bool code_known(const struct history_account *account, struct answer *answer)
+{
+	return account->code.ptr ||
+	       answer_error(answer, RPC_SERVER_ERROR, "mock-node: not recorded: the code");
+}
+
 void state_get_code(struct node *node, const json_t *params, struct answer *answer)
 {
 	struct history_account account;
-	if (account_of(node, params, &account, answer))
+	if (account_of(node, params, &account, answer) && code_known(&account, answer))
 		quoted_data(&answer->json, account.code.ptr, account.code.len);
 }
 
@@ -82,7 +89,7 @@ void state_get_account_info(struct node *node, const json_t *params, struct answ
 {
 	struct history_account account;
 
-	if (!account_of(node, params, &account, answer))
+	if (!account_of(node, params, &account, answer) || !code_known(&account, answer))
 		return;
 	buf_text(&answer->json, "{\"balance\":");
 	quoted_u256(&answer->json, &account.balance);

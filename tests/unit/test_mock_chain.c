@@ -23,7 +23,8 @@ static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof *f);
 	*state = f;
-	return world_init(&f->world) != OK || chain_init(&f->chain, &f->world, HEAD) != OK;
+	return world_init(&f->world) != OK ||
+	       chain_init(&f->chain, &f->world, HEAD, false) != OK;
 }
 
 static int teardown(void **state)
