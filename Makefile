@@ -249,7 +249,7 @@ check-asan: ## unit, corpus, fuzz corpus, torture and script tests under the add
 # Two workers: threads that share a cache. One client that asks one thing after another does not
 # make them meet, and the mock node has one thread: such scripts are left to the others.
 TSAN_SCRIPTS := $(filter-out test_corpus_forks test_execution_apis test_methods test_mock_faults \
-	test_mock_node test_readme test_tls,$(SCRIPTS))
+	test_mock_node test_mock_proofs test_readme test_tls,$(SCRIPTS))
 .PHONY: check-tsan
 check-tsan: ## unit and script tests under the thread sanitizer
 	$(Q)FORKCACHE_WORKERS=2 $(MAKE) --no-print-directory VARIANT=tsan check-unit

@@ -3,31 +3,46 @@
 #include "mock_node/trie_fork_impl.h"
 #include "base/keccak.h"
 
-/* A number as tracer tests and genesis files write it: JSON, 0x and digits, or decimal. */
-static bool any_number(const json_t *value, uint64_t *out)
-{
-	struct span text = json_text(value);
-	struct eth_u256 wide;
+/* All numbers are read as reals, for total difficulties are more than an integer holds. */
+#define EXACT_MAX 9007199254740992.0
 
-	if (json_is_integer(value) && json_integer_value(value) >= 0)
-		*out = (uint64_t)json_integer_value(value);
-	else if (eth_quantity_lenient(text, &wide) == OK)
-		return eth_u256_to_u64(&wide, out);
-	else
-		return eth_decimal_u64(text, out) == OK;
+/* Decimal digits of a number below 2^256. */
+static bool decimal(struct span text, struct eth_u256 *out)
+{
+	*out = (struct eth_u256){{0}};
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned carry = (unsigned)(text.ptr[i] - '0');
+		if (carry > 9)
+			return false;
+		for (size_t at = sizeof out->bytes; at-- > 0; carry >>= 8) {
+			carry += out->bytes[at] * 10u;
+			out->bytes[at] = (unsigned char)carry;
+		}
+		if (carry)
+			return false;
+	}
+	return text.len > 0;
+}
+
+/* A number as tracer tests and genesis files write it: JSON, 0x and digits, or decimal. */
+static bool any_u256(const json_t *value, struct eth_u256 *out)
+{
+	double number = json_number_value(value);
+
+	if (!json_is_number(value))
+		return eth_quantity_lenient(json_text(value), out) == OK ||
+		       decimal(json_text(value), out);
+	if (number < 0 || number > EXACT_MAX)
+		return false;
+	*out = eth_u256_from_u64((uint64_t)number);
 	return true;
 }
 
-static bool any_balance(const json_t *value, struct eth_u256 *out)
+static bool any_number(const json_t *value, uint64_t *out)
 {
-	uint64_t small;
+	struct eth_u256 wide;
 
-	if (eth_quantity_lenient(json_text(value), out) == OK)
-		return true;
-	if (!any_number(value, &small))
-		return false;
-	*out = eth_u256_from_u64(small);
-	return true;
+	return any_u256(value, &wide) && eth_u256_to_u64(&wide, out);
 }
 
 /* A word of 32 bytes: a slot's index or its value, however many digits it is written with. */
@@ -78,7 +93,7 @@ static enum err read_code(struct trie_fork *fork, const json_t *text, struct eth
 	return code.len ? nodes_add(&fork->codes, code, hash) : OK;
 }
 
-/* Tracers also name who is not there. */
+/* Tracers also name who is not there; in a genesis the empty are there. */
 static bool is_empty(const struct trie_account *account)
 {
 	static const struct eth_u256 zero;
@@ -88,9 +103,9 @@ static bool is_empty(const struct trie_account *account)
 	       eth_bytes32_equal(&account->storage_root, &eth_empty_trie_root);
 }
 
-/* Puts the account at the end of the pairs, unless it is empty. */
+/* *there is set unless the account is empty. */
 static enum err read_account(struct trie_fork *fork, const char *name, const json_t *json,
-			     struct trie_pair *pairs, size_t *count)
+			     struct trie_pair *pair, bool *there)
 {
 	const json_t *balance = json_object_get(json, "balance");
 	const json_t *nonce = json_object_get(json, "nonce");
@@ -98,19 +113,21 @@ static enum err read_account(struct trie_fork *fork, const char *name, const jso
 	struct eth_address address;
 
 	if (eth_address_parse(span_of(name), &address) != OK || !json_is_object(json) ||
-	    (balance && !any_balance(balance, &account.balance)) ||
+	    (balance && !any_u256(balance, &account.balance)) ||
 	    (nonce && !any_number(nonce, &account.nonce)))
 		return ERR_INVALID;
 	enum err err = read_code(fork, json_object_get(json, "code"), &account.code_hash);
 	if (err == OK)
 		err = read_storage(fork, json_object_get(json, "storage"),
 				   &account.storage_root);
-	if (err == OK && !is_empty(&account))
-		trie_put_account(&pairs[(*count)++], &address, &account);
+	*there = !is_empty(&account);
+	if (err == OK)
+		trie_put_account(pair, &address, &account);
 	return err;
 }
 
-static enum err read_alloc(struct trie_fork *fork, json_t *alloc, struct err_detail *detail)
+static enum err read_alloc(struct trie_fork *fork, json_t *alloc, bool with_empty,
+			   struct err_detail *detail)
 {
 	struct trie_pair *pairs = calloc(json_object_size(alloc) + 1, sizeof *pairs);
 	const char *name;
@@ -122,22 +139,33 @@ static enum err read_alloc(struct trie_fork *fork, json_t *alloc, struct err_det
 	enum err err = OK;
 	json_object_foreach(alloc, name, account)
 	{
-		if (err == OK)
-			err = read_account(fork, name, account, pairs, &count);
+		bool there;
+		err = read_account(fork, name, account, &pairs[count], &there);
 		if (err != OK)
-			err_set(detail, err, "account %.64s of the prestate", name);
+			break;
+		count += there || with_empty;
 	}
-	if (err == OK)
-		err = trie_build(pairs, count, &fork->nodes, &fork->state_root);
+	if (err != OK)
+		err_set(detail, err, "account %.64s of the prestate", name);
+	else if ((err = trie_build(pairs, count, &fork->nodes, &fork->state_root)) != OK)
+		err_set(detail, err, "the state's trie");
 	free(pairs);
 	return err;
 }
 
-/* A member of the context, or of the header in the genesis. */
+/* The header within a tracer test's genesis, or the genesis itself. */
+static const json_t *genesis_of(const json_t *file)
+{
+	const json_t *genesis = json_object_get(file, "genesis");
+
+	return genesis ? genesis : file;
+}
+
+/* A member of the context, or of the genesis' header. */
 static uint64_t number_of(const json_t *file, const char *name, uint64_t otherwise)
 {
 	const json_t *context = json_object_get(json_object_get(file, "context"), name);
-	const json_t *genesis = json_object_get(json_object_get(file, "genesis"), name);
+	const json_t *genesis = json_object_get(genesis_of(file), name);
 	uint64_t value;
 
 	return any_number(context ? context : genesis, &value) ? value : otherwise;
@@ -146,12 +174,10 @@ static uint64_t number_of(const json_t *file, const char *name, uint64_t otherwi
 static enum err make_block(struct trie_fork *fork, const json_t *file,
 			   struct err_detail *detail)
 {
-	const json_t *genesis = json_object_get(file, "genesis");
-	const json_t *config = json_object_get(genesis, "config");
-	struct span miner =
-		json_text(json_object_get(json_object_get(file, "context"), "miner"));
-	uint64_t number =
-		number_of(json_object_get(file, "context") ? file : NULL, "number", 2);
+	const json_t *context = json_object_get(file, "context");
+	const json_t *config = json_object_get(genesis_of(file), "config");
+	struct span miner = json_text(json_object_get(context, "miner"));
+	uint64_t number = context ? number_of(file, "number", 1) : 2;
 	struct header header = {
 		.state_root = fork->state_root,
 		.transactions_root = eth_empty_trie_root,
@@ -190,14 +216,14 @@ enum err trie_fork_load_prestate(const char *path, struct fork **out, struct err
 	if (!fork)
 		return err_set(detail, ERR_NOMEM, "out of memory");
 	*out = &fork->base;
-	json_t *file = json_load_file(path, JSON_ALLOW_NUL, &error);
+	json_t *file = json_load_file(path, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &error);
 	enum err err = OK;
 	if (!file)
 		err = err_set(detail, ERR_IO, "%s: %s", path, error.text);
 	else if (!json_is_object(alloc_of(file)))
 		err = err_set(detail, ERR_INVALID, "%s: no accounts there", path);
 	if (err == OK)
-		err = read_alloc(fork, alloc_of(file), detail);
+		err = read_alloc(fork, alloc_of(file), json_object_get(file, "alloc"), detail);
 	if (err == OK)
 		err = make_block(fork, file, detail);
 	json_decref(file);

@@ -206,6 +206,10 @@ enum err trie_build(struct trie_pair *pairs, size_t count, struct nodes *keep,
 	if (count == 0)
 		return OK;
 	qsort(pairs, count, sizeof *pairs, by_key);
+	for (size_t i = 1; i < count; i++) {
+		if (by_key(&pairs[i - 1], &pairs[i]) == 0)
+			return ERR_INVALID;
+	}
 	buf_init(&build.rlp, RLP_LIMIT);
 	put_node(&build, 0, count, 0);
 	if (build.err == OK)

@@ -31,7 +31,7 @@ enum err trie_read_account(struct span value, struct trie_account *account) WARN
 /* What trie_put_slot wrote. ERR_INVALID: it is no value of a slot. */
 enum err trie_read_slot(struct span value, struct eth_bytes32 *out) WARN_UNUSED;
 
-/* Sorts the pairs, whose keys are distinct, and finds their trie's root; its nodes are added
- * to `keep`, if that is not NULL. ERR_NOMEM. */
+/* Sorts the pairs and finds their trie's root; its nodes are added to `keep`, if that is not
+ * NULL. ERR_INVALID: a key is there twice; ERR_NOMEM. */
 enum err trie_build(struct trie_pair *pairs, size_t count, struct nodes *keep,
 		    struct eth_bytes32 *root) WARN_UNUSED;

@@ -12,7 +12,8 @@
  *                witness the answer is the error "missing trie node HASH".
  *   a prestate   {address: {"balance", "nonce", "code", "storage"}}, as in the `alloc` of a
  *                genesis, alone or within `genesis` of a go-ethereum tracer test. This is the
- *                whole state, of which the trie is built: what is not there is empty. The
+ *                whole state, of which the trie is built: what is not there is empty, and
+ *                who is empty is not there (but in a genesis, where Mainnet has two). The
  *                fork is at the block before the test's `context`, whose time, fee, gas
  *                limit and miner it has (at block 1 without one); its header is made of
  *                these and hashes to its hash.
