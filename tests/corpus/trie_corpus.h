@@ -4,12 +4,14 @@
 #include "corpus.h"
 #include "base/arena.h"
 #include "base/keccak.h"
+#include "base/proof.h"
+#include "base/rlp.h"
 #include "base/trie_account.h"
 #include "base/trie_nodes.h"
 #include <dirent.h>
 #include <jansson.h>
 
-enum { CORPUS_NODES_MAX = 64 << 20 };
+enum { CORPUS_NODES_MAX = 64 << 20, PROOF_NODES_MAX = 64 };
 
 enum { INT64_DIGITS = 18 };
 
@@ -229,6 +231,25 @@ static inline struct trie_nodes *nodes_of(const json_t *array)
 	}
 	arena_release(&arena);
 	return nodes;
+}
+
+/* A proof, as it is recorded. */
+struct list {
+	struct span nodes[PROOF_NODES_MAX];
+	size_t n;
+};
+
+static inline void list_read(struct arena *arena, const json_t *array, struct list *list)
+{
+	assert_true(json_is_array(array) && json_array_size(array) < PROOF_NODES_MAX);
+	list->n = json_array_size(array);
+	for (size_t i = 0; i < list->n; i++)
+		list->nodes[i] = hex_bytes(arena, json_string_value(json_array_get(array, i)));
+}
+
+static inline struct proof_list list_of(const struct list *list)
+{
+	return (struct proof_list){list->nodes, list->n};
 }
 
 /* xorshift64*: the same numbers in every run. */
