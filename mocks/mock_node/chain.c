@@ -41,7 +41,6 @@ static void fill_header(struct block *block)
 	h->timestamp = CHAIN_GENESIS_TIME + CHAIN_BLOCK_TIME * h->number;
 	h->gas_limit = CHAIN_GAS_LIMIT;
 	h->state_root = digest_of(block, 's');
-	block->seed = digest_of(block, 'v');
 	h->mix_hash = digest_of(block, 'm');
 	h->parent_beacon_root = digest_of(block, 'b');
 	h->transactions_root = eth_empty_trie_root;
@@ -124,13 +123,15 @@ static size_t size_of(const struct block *block, size_t header_bytes)
 	return rlp_wrapped(header_bytes + rlp_wrapped(txs) + 1 + 1);
 }
 
-static void fill_mover_code(struct block *block)
+static void seed_state(struct block *block, struct eth_bytes32 seed)
 {
 	unsigned char *code = block->mover_code;
 
+	block->seed = seed;
+
 	memcpy(code, world_reader_code, WORLD_READER_CODE_BYTES);
 	code[WORLD_READER_CODE_BYTES] = 0xfe; /* INVALID */
-	memcpy(code + WORLD_READER_CODE_BYTES + 1, block->seed.bytes, 8);
+	memcpy(code + WORLD_READER_CODE_BYTES + 1, seed.bytes, 8);
 }
 
 static void block_free(struct block *block)
@@ -152,16 +153,19 @@ static enum err block_new(const struct chain *chain, struct block *parent, struc
 	block->parent = parent;
 	block->salt = chain->salt;
 	fill_header(block);
-	fill_mover_code(block);
 	enum err err = fill_txs(block, chain);
-	if (err == OK && chain->state_roots)
+	if (err == OK && chain->state_roots) {
+		seed_state(block, digest_of(block, 'v'));
 		err = roots_fill(chain, block);
+	}
 	if (err == OK)
 		err = header_hash(&block->header, &block->hash, &header_bytes);
 	if (err != OK) {
 		block_free(block);
 		return err;
 	}
+	if (!chain->state_roots)
+		seed_state(block, block->hash);
 	block->size = size_of(block, header_bytes);
 	*out = block;
 	return OK;

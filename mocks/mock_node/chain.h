@@ -52,7 +52,9 @@ struct tx {
 
 struct block {
 	struct eth_bytes32 hash;
-	struct eth_bytes32 seed; /* of the block's state: a digest of parent, number and salt */
+	/* Of what is new in its state: the hash; with state roots, which the hash depends on, a
+	 * digest of parent, number and salt. */
+	struct eth_bytes32 seed;
 	unsigned char mover_code[CHAIN_MOVER_CODE_BYTES]; /* which the movers have in it */
 	struct eth_bytes32 *storage_roots; /* of the contracts, see roots.h; or NULL */
 	struct header header;
