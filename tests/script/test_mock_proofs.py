@@ -11,7 +11,7 @@ import unittest
 
 from chain_rlp import keccak256
 import eip1186
-from harness import BUILD, MockNode, RpcError, SharedMock, corpus
+from harness import BUILD, ForkcacheTest, MockNode, RpcError, SharedMock, corpus
 
 NOBODY = "0x" + "77" * 20
 ZERO = "0x" + "00" * 32
@@ -463,3 +463,46 @@ class ChainProofs(SharedMock):
     def test_other_chains_have_none(self):
         with MockNode() as node:
             self.assertEqual(node.error("eth_getProof", NOBODY, []).code, -32601)
+
+
+class Forked(ForkcacheTest):
+    """What a proxy makes of these nodes."""
+
+    def test_a_witness(self):
+        folder = corpus("mainnet-block-witness", "mainnet-20472570")
+        block = read(folder, "block.json")
+        parent = int(block["number"], 16) - 1
+        proxy = self.serve(self.mock("--witness", folder), block=parent)
+        self.assertEqual(proxy.pinned, (1, parent, block["parentHash"]))
+        with open(os.path.join(folder, "eth_getProof.jsonl")) as file:
+            for proof in map(json.loads, file):
+                keys = [s["key"] for s in proof["storageProof"]]
+                address = proof["address"]
+                self.assertEqual(proxy.rpc("eth_getProof", address, keys, "latest"), proof)
+                self.assertEqual(proxy.rpc("eth_getBalance", address), proof["balance"])
+                for slot in proof["storageProof"]:
+                    value = proxy.rpc("eth_getStorageAt", address, slot["key"], "latest")
+                    self.assertEqual(int(value, 16), int(slot["value"], 16))
+
+    def test_a_prestate_with_faults(self):
+        path = corpus("geth-tracetest", "call_tracer_withLog", "multi_contracts.json")
+        alloc = read(os.path.dirname(path), os.path.basename(path))["genesis"]["alloc"]
+        node = self.mock("--prestate", path, "--latency-ms", "20")
+        proxy = self.serve(node, block="latest")
+        node.control(fault_rate=30, fault_seed=3)
+        right, errors = {}, 0
+        for address, account in alloc.items():
+            right["eth_getBalance", address] = int(account["balance"], 16)
+            for slot, value in account.get("storage", {}).items():
+                right["eth_getStorageAt", address, slot] = int(value, 16)
+        left = list(right)
+        while left:
+            part, left = left[:8], left[8:]
+            for call, answer in zip(part, proxy.batch(part)):
+                if "error" in answer:  # asked for again
+                    errors += 1
+                    left.append(call)
+                else:
+                    self.assertEqual(int(answer["result"], 16), right[call], call)
+        self.assertLess(errors, len(right))
+        self.assertGreater(node.counters()["faults"], 3)
