@@ -147,6 +147,27 @@ static void small_nodes_stand_in_the_one_above(void **state)
 	nodes_release(&nodes);
 }
 
+/* Leaves of 31 bytes stand in the branch, of 32 do not. */
+static void nodes_of_32_bytes_have_a_hash(void **state)
+{
+	static const char *const values[] = {"a value of 28 bytes, no more",
+					     "a value of 29 bytes, one more"};
+	(void)state;
+
+	for (int i = 0; i < 2; i++) {
+		struct trie_pair pairs[] = {pair_of(0xaa, 0x7c, values[i]),
+					    pair_of(0xaa, 0x3b, values[i])};
+		struct nodes nodes;
+		struct walk walk;
+		assert_int_equal(pairs[0].value_len, 28 + i);
+		nodes_init(&nodes);
+		struct eth_bytes32 root = build(pairs, 2, &nodes);
+		assert_int_equal(nodes_walk(&nodes, &root, &pairs[0].key, &walk), WALK_FOUND);
+		assert_int_equal(walk.depth, 2 + i);
+		nodes_release(&nodes);
+	}
+}
+
 #define MANY 3000
 
 /* splitmix64's step is enough to spread keys. */
@@ -309,6 +330,7 @@ int main(void)
 		cmocka_unit_test(nothing_has_the_root_of_the_empty_string),
 		cmocka_unit_test(one_pair_is_a_leaf),
 		cmocka_unit_test(small_nodes_stand_in_the_one_above),
+		cmocka_unit_test(nodes_of_32_bytes_have_a_hash),
 		cmocka_unit_test(what_is_built_is_found),
 		cmocka_unit_test(what_is_left_out_is_missed),
 		cmocka_unit_test(what_is_no_node_is_refused),
