@@ -14,8 +14,12 @@ static struct env *open_envs;
 
 enum err env_init(struct env *env, const struct env_kind *kind, const char *folder)
 {
-	*env = (struct env){.kind = kind, .folder = strdup(folder)};
-	return env->folder ? OK : ERR_NOMEM;
+	size_t n = strlen(folder) + 1;
+	*env = (struct env){.kind = kind, .folder = malloc(n)};
+	if (!env->folder)
+		return ERR_NOMEM;
+	memcpy(env->folder, folder, n);
+	return OK;
 }
 
 enum err env_io_error(const struct env *env, const char *doing, struct err_detail *detail)
