@@ -275,11 +275,11 @@ fuzz-all: $(if $(FUZZ_ONLY),$(B)/tests/fuzz/fuzz_$(FUZZ_ONLY),$(FUZZ))
 			-artifact_prefix=$(B)/$$name- $$t.corpus tests/fuzz/corpus/$$name; done
 
 VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite
-# Under valgrind threads take turns: the test that wants them to meet is left to the sanitizers.
+# Under valgrind threads take turns: tests that want them to meet are left to the sanitizers.
 # So are those that take it a minute of CPU each: two fill stores of many megabytes with what
 # test_store writes, too, and of one megabytes leave in pieces of 4 KiB.
-VALGRIND_UNIT := $(filter-out %/test_memcache_threads %/test_store_evict %/test_in_use \
-	%/test_server_memory,$(UNIT))
+VALGRIND_UNIT := $(filter-out %/test_memcache_threads %/test_filedb_threads %/test_store_evict \
+	%/test_in_use %/test_server_memory,$(UNIT))
 # Of the scripts, those whose questions meet no deadline when all is thirty times as slow.
 .PHONY: check-valgrind
 check-valgrind: RUN_UNDER := $(VALGRIND)

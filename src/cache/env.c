@@ -177,7 +177,8 @@ static int open_mapped(struct env *env, uint64_t map_bytes)
 	int rc = mdb_env_create(&env->mdb);
 	if (rc != 0)
 		return rc;
-	rc = mdb_env_set_mapsize(env->mdb, map_bytes);
+	/* whole pages of any machine */
+	rc = mdb_env_set_mapsize(env->mdb, (map_bytes + 0xffff) & ~UINT64_C(0xffff));
 	if (rc == 0)
 		rc = mdb_env_set_maxreaders(env->mdb, ENV_MAX_READERS);
 	if (rc == 0)
@@ -196,7 +197,8 @@ static int open_mdb(struct env *env, uint64_t map_max, uint64_t map_min)
 {
 	MDB_stat stat;
 	int rc = open_mapped(env, map_max);
-	while (rc == ENOMEM && map_max / 4 >= map_min) {
+	/* EINVAL is what valgrind says */
+	while ((rc == ENOMEM || rc == EINVAL) && map_max / 4 >= map_min) {
 		map_max /= 4;
 		rc = open_mapped(env, map_max);
 	}

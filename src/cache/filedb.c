@@ -80,11 +80,10 @@ static enum err lock(struct filedb *db, struct err_detail *detail)
 
 static enum err open_env(struct filedb *db, uint64_t map_bytes, struct err_detail *detail)
 {
-	const uint64_t page = 0xffff; /* whole pages of any machine */
 	uint64_t most = map_bytes ? map_bytes : MAP_BYTES, least = most;
 	if (!map_bytes)
 		least = env_file_bytes(&db->env) + MAP_GROWTH;
-	return env_open(&db->env, (most + page) & ~page, (least + page) & ~page, detail);
+	return env_open(&db->env, most, least, detail);
 }
 
 struct filedb_size filedb_measure(const struct filedb *db, MDB_txn *txn)

@@ -66,7 +66,7 @@ static uint64_t map_bytes(const struct store *store)
 	/* a file of a larger bound: eviction needs room before it frees any */
 	if (bytes < file + store->capacity_bytes)
 		bytes = file + store->capacity_bytes;
-	return (bytes + 0xffff) & ~UINT64_C(0xffff); /* whole pages of any machine */
+	return bytes;
 }
 
 /* With the folder's lock held. */

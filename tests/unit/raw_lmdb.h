@@ -15,6 +15,7 @@ static inline void raw(const char *folder, const char *table, visit_fn *visit)
 	MDB_dbi dbi;
 	assert_ok(mdb_env_create(&env));
 	assert_ok(mdb_env_set_maxdbs(env, 16));
+	assert_ok(mdb_env_set_mapsize(env, 256 << 20));
 	assert_ok(mdb_env_open(env, folder, 0, 0600));
 	assert_ok(mdb_txn_begin(env, NULL, 0, &txn));
 	assert_ok(mdb_dbi_open(txn, table, 0, &dbi));
