@@ -88,6 +88,19 @@ static bool is_of_chain(const struct store *store, struct span key, size_t rest)
 		       atomic_load_explicit(&store->chain, memory_order_relaxed);
 }
 
+static bool describe_rooted(enum table table, struct span key, struct store_record *out)
+{
+	struct span name;
+	if (!record_key_open_rooted(key, &out->hash, &name))
+		return false;
+	out->kind = table == TABLE_SLOTS ? STORE_ROOTED_SLOT : STORE_ROOTED_ACCOUNT;
+	if (table == TABLE_SLOTS)
+		memcpy(out->slot.bytes + 32 - name.len, name.ptr, name.len);
+	else if (name.len == sizeof out->address.bytes)
+		memcpy(out->address.bytes, name.ptr, name.len);
+	return table == TABLE_SLOTS || name.len == sizeof out->address.bytes;
+}
+
 /* False: nobody above can know it. */
 static bool describe(struct store *store, MDB_txn *txn, enum table table, struct span key,
 		     struct span value, struct store_record *out)
@@ -96,6 +109,8 @@ static bool describe(struct store *store, MDB_txn *txn, enum table table, struct
 	switch (table) {
 	case TABLE_SLOTS:
 	case TABLE_ACCOUNTS:
+		if (describe_rooted(table, key, out))
+			return true;
 		out->kind = table == TABLE_SLOTS ? STORE_SLOT : STORE_ACCOUNT;
 		return record_key_open(key, &id, &out->address, &out->slot) &&
 		       find_name(store, txn, id, &out->hash);

@@ -52,6 +52,24 @@ struct put_id put_id_slot(const struct eth_bytes32 *block, const struct eth_addr
 	return id;
 }
 
+struct put_id put_id_rooted_account(const struct eth_bytes32 *state_root,
+				    const struct eth_address *address)
+{
+	struct put_id id = put_id_digest(PUT_ROOTED_ACCOUNT, state_root);
+	id_add(&id, address->bytes, 20);
+	return id;
+}
+
+struct put_id put_id_rooted_slot(const struct eth_bytes32 *storage_root,
+				 const struct eth_bytes32 *slot)
+{
+	static const struct eth_address none;
+	struct put_id id = put_id_digest(PUT_ROOTED_SLOT, storage_root);
+	id_add(&id, none.bytes, 20);
+	id_add(&id, slot->bytes, 32);
+	return id;
+}
+
 struct put *put_new(const struct put_id *id, struct span tail)
 {
 	struct put *put = calloc(1, sizeof *put + tail.len);

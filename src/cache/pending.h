@@ -29,7 +29,9 @@ enum put_kind {
 	PUT_SLOT,
 	PUT_CODE,
 	PUT_REPLY,
-	PUT_REMOVE /* a record that failed its checksum */
+	PUT_REMOVE, /* a record that failed its checksum */
+	PUT_ROOTED_ACCOUNT,
+	PUT_ROOTED_SLOT
 };
 
 /* Which fact: kind, then the longest: block hash, address, slot. */
@@ -41,6 +43,11 @@ struct put_id put_id_number(enum put_kind kind, uint64_t number);
 struct put_id put_id_digest(enum put_kind kind, const struct eth_bytes32 *digest);
 struct put_id put_id_account(const struct eth_bytes32 *block,
 			     const struct eth_address *address);
+struct put_id put_id_rooted_account(const struct eth_bytes32 *state_root,
+				    const struct eth_address *address);
+/* The address in it is zero. */
+struct put_id put_id_rooted_slot(const struct eth_bytes32 *storage_root,
+				 const struct eth_bytes32 *slot);
 struct put_id put_id_slot(const struct eth_bytes32 *block, const struct eth_address *address,
 			  const struct eth_bytes32 *slot);
 

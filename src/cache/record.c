@@ -11,6 +11,9 @@
 /* Level 1: the writer compresses at several 100 MB/s, and JSON shrinks to a fifth already. */
 #define ZSTD_LEVEL 1
 
+/* What stands where a block id would begin with its length. */
+#define ROOTED 0xff
+
 static void key_bytes(struct record_key *key, const void *bytes, size_t n)
 {
 	memcpy(key->bytes + key->len, bytes, n);
@@ -86,6 +89,38 @@ void record_key_slot(struct record_key *key, uint64_t id, const struct eth_addre
 	record_key_account(key, id, address);
 	size_t skip = leading_zeros(slot->bytes, 32);
 	key_bytes(key, slot->bytes + skip, 32 - skip);
+}
+
+static void key_root(struct record_key *key, const struct eth_bytes32 *root)
+{
+	key->bytes[0] = ROOTED;
+	key->len = 1;
+	key_bytes(key, root->bytes, RECORD_ROOT_BYTES);
+}
+
+void record_key_rooted_account(struct record_key *key, const struct eth_bytes32 *state_root,
+			       const struct eth_address *address)
+{
+	key_root(key, state_root);
+	key_bytes(key, address->bytes, 20);
+}
+
+void record_key_rooted_slot(struct record_key *key, const struct eth_bytes32 *storage_root,
+			    const struct eth_bytes32 *slot)
+{
+	size_t skip = leading_zeros(slot->bytes, 32);
+	key_root(key, storage_root);
+	key_bytes(key, slot->bytes + skip, 32 - skip);
+}
+
+bool record_key_open_rooted(struct span key, struct eth_bytes32 *root, struct span *name)
+{
+	if (key.len < 1 + RECORD_ROOT_BYTES || (unsigned char)key.ptr[0] != ROOTED)
+		return false;
+	*root = (struct eth_bytes32){{0}};
+	memcpy(root->bytes, key.ptr + 1, RECORD_ROOT_BYTES);
+	*name = (struct span){key.ptr + 1 + RECORD_ROOT_BYTES, key.len - 1 - RECORD_ROOT_BYTES};
+	return name->len <= 32;
 }
 
 bool record_key_open(struct span key, uint64_t *id, struct eth_address *address,

@@ -51,6 +51,8 @@ struct record_key {
  * accounts   block id:2..9 address:20         ->  check:4 mask:1 [n:1 nonce:n] [n:1 balance:n]
  *                                                 [code_hash:32] [storage_root:32]
  * slots      block id:2..9 address:20 slot:0..32 -> check:4 value:0..32
+ * by root    0xff state root:28 address:20    -> as an account; among the accounts
+ *            0xff storage root:28 slot:0..32  -> as a slot; among the slots
  * coderef    code hash:32 block id:2..9 address:20 -> (empty)
  * code       code hash:32 part:2              ->  an image, in parts
  * replies    keccak256(request):32 part:2     ->  an image, in parts
@@ -67,6 +69,17 @@ void record_key_binding(struct record_key *key, uint64_t chain, uint64_t number)
 void record_key_account(struct record_key *key, uint64_t id, const struct eth_address *address);
 void record_key_slot(struct record_key *key, uint64_t id, const struct eth_address *address,
 		     const struct eth_bytes32 *slot);
+/* Facts by root lie where no block id leads (its first byte is at most 8), behind all blocks,
+ * and are written, checked and evicted like their neighbours. 28 bytes of a root are the whole
+ * of it to anybody who cannot make two tries meet in 224 bits. */
+#define RECORD_ROOT_BYTES 28
+void record_key_rooted_account(struct record_key *key, const struct eth_bytes32 *state_root,
+			       const struct eth_address *address);
+void record_key_rooted_slot(struct record_key *key, const struct eth_bytes32 *storage_root,
+			    const struct eth_bytes32 *slot);
+/* The parts of either: *root ends in zeros; name is the address, or the slot without leading
+ * zeros. False: no such key. */
+bool record_key_open_rooted(struct span key, struct eth_bytes32 *root, struct span *name);
 /* What the keys of all facts of one block begin with. */
 void record_key_facts(struct record_key *key, uint64_t id);
 /* The parts of a slot's key, or of an account's (*slot is 0 then). False: no such key. */

@@ -77,7 +77,10 @@ enum store_record_kind {
 	STORE_HEADER,  /* hash */
 	STORE_BINDING, /* number */
 	STORE_CODE,    /* hash (of the code) */
-	STORE_REPLY    /* request */
+	STORE_REPLY,   /* request */
+	/* hash: the root, of which the last four bytes are 0; address or slot */
+	STORE_ROOTED_ACCOUNT,
+	STORE_ROOTED_SLOT
 };
 struct store_record {
 	enum store_record_kind kind;
@@ -132,6 +135,15 @@ enum lookup store_get_account(struct store_reader *reader, const struct eth_byte
 enum lookup store_get_slot(struct store_reader *reader, const struct eth_bytes32 *block,
 			   const struct eth_address *address, const struct eth_bytes32 *slot,
 			   struct eth_bytes32 *value);
+/* By a root, without a block or a chain: an account under a state root (all four fields), a
+ * slot under a storage root. */
+enum lookup store_get_rooted_account(struct store_reader *reader,
+				     const struct eth_bytes32 *state_root,
+				     const struct eth_address *address,
+				     struct account_fields *out);
+enum lookup store_get_rooted_slot(struct store_reader *reader,
+				  const struct eth_bytes32 *storage_root,
+				  const struct eth_bytes32 *slot, struct eth_bytes32 *value);
 /* *code: one reference, give up with blob_put. FAILED is not returned: no memory is a MISS. */
 enum lookup store_get_code(struct store_reader *reader, const struct eth_bytes32 *code_hash,
 			   struct blob **code);
@@ -150,6 +162,12 @@ void store_put_account(struct store *store, const struct eth_bytes32 *block,
 void store_put_slot(struct store *store, const struct eth_bytes32 *block,
 		    const struct eth_address *address, const struct eth_bytes32 *slot,
 		    const struct eth_bytes32 *value);
+/* By a root under which it was proved. */
+void store_put_rooted_account(struct store *store, const struct eth_bytes32 *state_root,
+			      const struct eth_address *address,
+			      const struct account_fields *fields);
+void store_put_rooted_slot(struct store *store, const struct eth_bytes32 *storage_root,
+			   const struct eth_bytes32 *slot, const struct eth_bytes32 *value);
 /* Takes its own reference. The caller has checked keccak256(code) == code_hash. */
 void store_put_code(struct store *store, const struct eth_bytes32 *code_hash,
 		    struct blob *code);

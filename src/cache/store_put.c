@@ -58,6 +58,27 @@ void store_put_slot(struct store *store, const struct eth_bytes32 *block,
 	enqueue(store, put);
 }
 
+void store_put_rooted_account(struct store *store, const struct eth_bytes32 *state_root,
+			      const struct eth_address *address,
+			      const struct account_fields *fields)
+{
+	struct put_id id = put_id_rooted_account(state_root, address);
+	struct put *put = put_new(&id, (struct span){0});
+	if (put)
+		put->what.account = *fields;
+	enqueue(store, put);
+}
+
+void store_put_rooted_slot(struct store *store, const struct eth_bytes32 *storage_root,
+			   const struct eth_bytes32 *slot, const struct eth_bytes32 *value)
+{
+	struct put_id id = put_id_rooted_slot(storage_root, slot);
+	struct put *put = put_new(&id, (struct span){0});
+	if (put)
+		put->what.word = *value;
+	enqueue(store, put);
+}
+
 static void put_blob(struct store *store, const struct put_id *id, struct span tail,
 		     struct blob *blob)
 {

@@ -393,6 +393,62 @@ enum lookup store_get_slot(struct store_reader *reader, const struct eth_bytes32
 	return counted(reader, hit);
 }
 
+static void found_rooted(const struct put *put, void *cookie)
+{
+	*(struct account_fields *)cookie = put->what.account;
+}
+
+static bool read_rooted_account(struct store_reader *reader, const struct record_key *key,
+				struct account_fields *out)
+{
+	uint64_t key_hash;
+	struct span value;
+	return read_record(reader, TABLE_ACCOUNTS, key, &key_hash, &value) &&
+	       judged(reader, TABLE_ACCOUNTS, key, key_hash,
+		      record_account_decode(key_hash, value, out));
+}
+
+enum lookup store_get_rooted_account(struct store_reader *reader,
+				     const struct eth_bytes32 *state_root,
+				     const struct eth_address *address,
+				     struct account_fields *out)
+{
+	struct put_id id = put_id_rooted_account(state_root, address);
+	struct record_key key;
+	bool again = false, hit;
+	record_key_rooted_account(&key, state_root, address);
+	do {
+		hit = (begin(reader) && read_rooted_account(reader, &key, out)) ||
+		      pending_find(&reader->store->pending, &id, found_rooted, out);
+	} while (!hit && look_again(reader, &again));
+	return counted(reader, hit);
+}
+
+static bool read_rooted_slot(struct store_reader *reader, const struct record_key *key,
+			     struct eth_bytes32 *out)
+{
+	uint64_t key_hash;
+	struct span value;
+	return read_record(reader, TABLE_SLOTS, key, &key_hash, &value) &&
+	       judged(reader, TABLE_SLOTS, key, key_hash,
+		      record_slot_decode(key_hash, value, out));
+}
+
+enum lookup store_get_rooted_slot(struct store_reader *reader,
+				  const struct eth_bytes32 *storage_root,
+				  const struct eth_bytes32 *slot, struct eth_bytes32 *value)
+{
+	struct put_id id = put_id_rooted_slot(storage_root, slot);
+	struct record_key key;
+	bool again = false, hit;
+	record_key_rooted_slot(&key, storage_root, slot);
+	do {
+		hit = (begin(reader) && read_rooted_slot(reader, &key, value)) ||
+		      pending_find(&reader->store->pending, &id, found_word, value);
+	} while (!hit && look_again(reader, &again));
+	return counted(reader, hit);
+}
+
 struct sought {
 	struct span request;
 	struct blob *blob;

@@ -202,6 +202,28 @@ static int write_slot(struct batch *batch, const struct put *put)
 			    record_slot_encode(key_hash, &put->what.word, out));
 }
 
+static int write_rooted_account(struct batch *batch, const struct put *put)
+{
+	struct record_key key;
+	unsigned char out[RECORD_ACCOUNT_MAX];
+	record_key_rooted_account(&key, put_digest(put), put_address(put));
+	uint64_t key_hash =
+		record_key_hash(batch->store->env.seed, TABLE_ACCOUNTS, key.bytes, key.len);
+	return write_record(batch, TABLE_ACCOUNTS, &key, key_hash, out,
+			    record_account_encode(key_hash, &put->what.account, out));
+}
+
+static int write_rooted_slot(struct batch *batch, const struct put *put)
+{
+	struct record_key key;
+	unsigned char out[RECORD_SLOT_MAX];
+	record_key_rooted_slot(&key, put_digest(put), put_slot(put));
+	uint64_t key_hash =
+		record_key_hash(batch->store->env.seed, TABLE_SLOTS, key.bytes, key.len);
+	return write_record(batch, TABLE_SLOTS, &key, key_hash, out,
+			    record_slot_encode(key_hash, &put->what.word, out));
+}
+
 /* 0: the same image is there; MDB_NOTFOUND: it is to be written. */
 static int same_image(struct batch *batch, MDB_dbi dbi, const struct eth_bytes32 *digest,
 		      struct span image)
@@ -321,6 +343,10 @@ static int write_put(struct batch *batch, const struct put *put)
 		return write_image(batch, TABLE_REPLIES, put);
 	case PUT_REMOVE:
 		return remove_damaged(batch, put);
+	case PUT_ROOTED_ACCOUNT:
+		return write_rooted_account(batch, put);
+	case PUT_ROOTED_SLOT:
+		return write_rooted_slot(batch, put);
 	}
 	return 0;
 }

@@ -42,6 +42,15 @@ static bool blob_in_use(struct memcache *memory, char kind, struct span bytes)
 	return used;
 }
 
+static bool rooted_in_use(const struct memcache *memory, enum cell_kind kind,
+			  const struct store_record *record, struct span name)
+{
+	struct cell_key key;
+
+	key_rooted(&key, kind, &record->hash, name);
+	return memcache_cell_peek(memory, &key);
+}
+
 static bool is_used(struct memcache *memory, const struct store_record *record)
 {
 	switch (record->kind) {
@@ -61,6 +70,14 @@ static bool is_used(struct memcache *memory, const struct store_record *record)
 				   (struct span){(const char *)record->hash.bytes, 32});
 	case STORE_REPLY:
 		return blob_in_use(memory, BLOB_REPLY, record->request);
+	case STORE_ROOTED_ACCOUNT:
+		return rooted_in_use(memory, CELL_ROOTED_STORAGE_ROOT, record,
+				     (struct span){(const char *)record->address.bytes,
+						   sizeof record->address.bytes});
+	case STORE_ROOTED_SLOT:
+		return rooted_in_use(memory, CELL_ROOTED_SLOT, record,
+				     (struct span){(const char *)record->slot.bytes,
+						   sizeof record->slot.bytes});
 	}
 	return false;
 }

@@ -31,3 +31,11 @@ void key_hash(struct cell_key *key, const struct eth_bytes32 *hash)
 	*key = (struct cell_key){.kind = CELL_NUMBER};
 	key_add(key, hash->bytes, 32);
 }
+
+void key_rooted(struct cell_key *key, enum cell_kind kind, const struct eth_bytes32 *root,
+		struct span name)
+{
+	*key = (struct cell_key){.kind = (uint8_t)kind};
+	key_add(key, root->bytes, KEY_ROOT_BYTES);
+	key_add(key, name.ptr, name.len);
+}

@@ -12,7 +12,13 @@ enum cell_kind {
 	CELL_BINDING,
 	CELL_NUMBER,
 	CELL_NEAR,
-	CELL_STORAGE_ROOT
+	CELL_STORAGE_ROOT,
+	/* By root (key_rooted). */
+	CELL_ROOTED_BALANCE,
+	CELL_ROOTED_NONCE,
+	CELL_ROOTED_CODE_HASH,
+	CELL_ROOTED_STORAGE_ROOT,
+	CELL_ROOTED_SLOT
 };
 
 /* Blob keys start with one of these, so that a code hash is never taken for a request. */
@@ -52,3 +58,8 @@ void key_number(struct cell_key *key, uint64_t number);
 void key_near(struct cell_key *key, uint64_t epoch, uint64_t number);
 /* CELL_NUMBER: the number of a block. */
 void key_hash(struct cell_key *key, const struct eth_bytes32 *hash);
+/* As many bytes of a root as the disk's keys have (struct store_record). */
+#define KEY_ROOT_BYTES 28
+/* CELL_ROOTED_*: of an address under a state root, of a slot under a storage root. */
+void key_rooted(struct cell_key *key, enum cell_kind kind, const struct eth_bytes32 *root,
+		struct span name);

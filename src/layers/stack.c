@@ -1,39 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "layers/stack.h"
-#include "layers/in_use.h"
+#include "layers/stack_impl.h"
 #include "layers/keys.h"
-#include "base/buf.h"
 #include "base/keccak.h"
 #include "base/log.h"
 #include <stdlib.h>
 
 /* Longest canonical request that is kept in memory under its own bytes. */
 #define REQUEST_MAX_BYTES 65536
-
-struct stack {
-	struct memcache *memory;
-	struct store *store;
-	struct in_use in_use;
-	stack_keep_fn *keep;
-	void *cookie;
-	bool bypass;
-	atomic_ullong disk_hits, misses; /* relaxed; hits in memory are the cache's to count */
-};
-
-struct stack_view {
-	struct stack *stack;
-	struct memcache_reader *memory;
-	struct store_reader *disk; /* NULL without a store */
-	struct fork_port *port;	   /* NULL: offline */
-	struct loop *loop;
-	struct loop_hook turn_end;
-	struct buf key; /* scratch for blob keys */
-};
-
-static void count(atomic_ullong *counter)
-{
-	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-}
 
 enum err stack_new(const struct stack_config *config, struct stack **out)
 {
@@ -239,24 +212,47 @@ static enum lookup disk_fact(struct stack_view *view, struct fact *fact)
 	return HIT;
 }
 
-/* fact->value is the code hash: finds the bytes. *from_disk is set, never cleared. */
-static enum lookup find_code(struct stack_view *view, struct fact *fact, bool *from_disk)
+/* *code is borrowed until the turn's end, or *ref holds it, too. *from_disk is set, never
+ * cleared. */
+static enum lookup find_code(struct stack_view *view, const struct eth_bytes32 *code_hash,
+			     struct blob **code, struct blob **ref, bool *from_disk)
+{
+	struct span key = blob_key(&view->key, BLOB_CODE,
+				   (struct span){(const char *)code_hash->bytes, 32});
+
+	*code = NULL;
+	if (key.len == 0)
+		return MISS;
+	if (memcache_blob_get(view->memory, key, code) == HIT)
+		return HIT;
+	if (view->disk == NULL || store_get_code(view->disk, code_hash, ref) != HIT)
+		return MISS;
+	*from_disk = true;
+	memcache_blob_put(view->stack->memory, key, *ref);
+	*code = *ref;
+	return HIT;
+}
+
+static enum lookup fact_code(struct stack_view *view, struct fact *fact, bool *from_disk)
 {
 	fact->code = NULL;
 	if (eth_bytes32_equal(&fact->value, &eth_empty_code_hash))
 		return HIT;
-	struct span hash = {(const char *)fact->value.bytes, 32};
-	struct span key = blob_key(&view->key, BLOB_CODE, hash);
-	if (key.len == 0)
+	return find_code(view, &fact->value, &fact->code, &fact->code_ref, from_disk);
+}
+
+enum lookup stack_get_code(struct stack_view *view, const struct eth_bytes32 *code_hash,
+			   struct blob **code)
+{
+	struct blob *ref = NULL, *found;
+	bool from_disk = false;
+
+	*code = NULL;
+	if (view->stack->bypass || find_code(view, code_hash, &found, &ref, &from_disk) != HIT)
 		return MISS;
-	if (memcache_blob_get(view->memory, key, &fact->code) == HIT)
-		return HIT;
-	struct blob *code = NULL;
-	if (view->disk == NULL || store_get_code(view->disk, &fact->value, &code) != HIT)
-		return MISS;
-	*from_disk = true;
-	memcache_blob_put(view->stack->memory, key, code);
-	fact->code = fact->code_ref = code;
+	if (from_disk)
+		stack_count(&view->stack->disk_hits);
+	*code = ref != NULL ? ref : blob_get(found);
 	return HIT;
 }
 
@@ -269,18 +265,18 @@ enum lookup stack_get_fact(struct stack_view *view, struct fact *fact)
 		return MISS;
 	if (memcache_cell_get(view->memory, &fact->key, fact->hash, &fact->value) != HIT) {
 		if (view->disk == NULL || disk_fact(view, fact) != HIT) {
-			count(&stack->misses);
+			stack_count(&stack->misses);
 			return MISS;
 		}
 		from_disk = true;
 		memcache_cell_put(stack->memory, &fact->key, &fact->value);
 	}
-	if (fact->kind == FACT_CODE && find_code(view, fact, &from_disk) != HIT) {
-		count(&stack->misses);
+	if (fact->kind == FACT_CODE && fact_code(view, fact, &from_disk) != HIT) {
+		stack_count(&stack->misses);
 		return MISS;
 	}
 	if (from_disk)
-		count(&stack->disk_hits);
+		stack_count(&stack->disk_hits);
 	return HIT;
 }
 
@@ -364,10 +360,10 @@ enum lookup stack_get_reply(struct stack_view *view, struct span request, struct
 	if (view->disk == NULL || store_get_reply(view->disk, request, &found) != HIT ||
 	    !reply_open(found, out)) {
 		blob_put(&found);
-		count(&stack->misses);
+		stack_count(&stack->misses);
 		return MISS;
 	}
-	count(&stack->disk_hits);
+	stack_count(&stack->disk_hits);
 	if (key.len > 0)
 		memcache_blob_put(stack->memory, key, found);
 	out->blob_ref = found;
@@ -548,7 +544,7 @@ void stack_keep_slot(struct stack *stack, const struct eth_bytes32 *block,
 		store_put_slot(stack->store, block, address, slot, value);
 }
 
-static void keep_code(struct stack *stack, const struct eth_bytes32 *hash, struct blob *code)
+void stack_keep_code(struct stack *stack, const struct eth_bytes32 *hash, struct blob *code)
 {
 	if (code->len == 0)
 		return;
@@ -582,7 +578,7 @@ void stack_on_answer(void *cookie, const struct fork_question *question,
 	case FORK_CODE:
 		fields.mask = ACCOUNT_CODE_HASH;
 		keccak256(answer->blob->bytes, answer->blob->len, &fields.code_hash);
-		keep_code(stack, &fields.code_hash, answer->blob);
+		stack_keep_code(stack, &fields.code_hash, answer->blob);
 		break;
 	case FORK_SLOT:
 		stack_keep_slot(stack, block, &question->address, &question->slot,

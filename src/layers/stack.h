@@ -124,6 +124,22 @@ enum lookup stack_get_fact(struct stack_view *view, struct fact *fact);
 void fact_pin(struct fact *fact);
 void fact_release(struct fact *fact);
 
+/* HIT or MISS: code by its hash, whoever has it. *code: one reference. */
+enum lookup stack_get_code(struct stack_view *view, const struct eth_bytes32 *code_hash,
+			   struct blob **code);
+/*
+ * Facts by root: an account under a state root, a slot under a storage root. They are true at
+ * every block, of any chain, that has the root, and are kept only when they were proved under
+ * it. An account: HIT when all of its fields are known. Never of a development node.
+ */
+enum lookup stack_get_rooted_account(struct stack_view *view,
+				     const struct eth_bytes32 *state_root,
+				     const struct eth_address *address,
+				     struct account_fields *out);
+enum lookup stack_get_rooted_slot(struct stack_view *view,
+				  const struct eth_bytes32 *storage_root,
+				  const struct eth_bytes32 *slot, struct eth_bytes32 *value);
+
 /* HIT or MISS; request is the canonical key. *out starts as {0} and ends in reply_release. */
 enum lookup stack_get_reply(struct stack_view *view, struct span request, struct reply *out);
 /* Makes a borrowed reply outlive the turn. */
@@ -177,3 +193,11 @@ void stack_keep_account(struct stack *stack, const struct eth_bytes32 *block,
 void stack_keep_slot(struct stack *stack, const struct eth_bytes32 *block,
 		     const struct eth_address *address, const struct eth_bytes32 *slot,
 		     const struct eth_bytes32 *value);
+/* The caller has checked that this is its hash. */
+void stack_keep_code(struct stack *stack, const struct eth_bytes32 *hash, struct blob *code);
+/* By root (see stack_get_rooted_account); fields: all four. */
+void stack_keep_rooted_account(struct stack *stack, const struct eth_bytes32 *state_root,
+			       const struct eth_address *address,
+			       const struct account_fields *fields);
+void stack_keep_rooted_slot(struct stack *stack, const struct eth_bytes32 *storage_root,
+			    const struct eth_bytes32 *slot, const struct eth_bytes32 *value);

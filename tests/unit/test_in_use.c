@@ -71,6 +71,12 @@ static void keep_all(struct scene *scene)
 		const struct account_fields fields = {.mask = ACCOUNT_NONCE, .nonce = n};
 		stack_keep_account(scene->stack, &header.hash, &address, &fields);
 	}
+	struct eth_bytes32 root = fixture_word(1), slot = fixture_word(2);
+	struct eth_address address = fixture_address(3);
+	const struct account_fields all = {.mask = ACCOUNT_BALANCE | ACCOUNT_NONCE |
+						   ACCOUNT_CODE_HASH | ACCOUNT_STORAGE_ROOT};
+	stack_keep_rooted_slot(scene->stack, &root, &slot, &slot);
+	stack_keep_rooted_account(scene->stack, &root, &address, &all);
 	stack_keep_reply(scene->stack, SPAN("eth_hot"), 1, SPAN(TEXT));
 	store_flush(scene->store);
 }
@@ -101,6 +107,12 @@ static void read_all(struct scene *scene)
 		struct fact fact = fact_of(scene, FACT_NONCE, n, 0);
 		assert_int_equal(stack_get_fact(scene->view, &fact), HIT);
 	}
+	struct eth_bytes32 root = fixture_word(1), slot = fixture_word(2), value;
+	struct eth_address address = fixture_address(3);
+	struct account_fields fields;
+	assert_int_equal(stack_get_rooted_slot(scene->view, &root, &slot, &value), HIT);
+	assert_memory_equal(&value, &slot, 32);
+	assert_int_equal(stack_get_rooted_account(scene->view, &root, &address, &fields), HIT);
 	assert_int_equal(stack_get_reply(scene->view, SPAN("eth_hot"), &reply), HIT);
 	reply_release(&reply);
 	assert_int_equal(stack_get_binding(scene->view, 1, &hash), HIT);
@@ -123,7 +135,7 @@ static void push_through(struct scene *scene)
 	store_flush(scene->store);
 }
 
-/* Of HOT slots, nine accounts, a reply and a binding. */
+/* Of HOT slots, nine accounts, a reply, a binding, a slot and an account by root. */
 static size_t left_on_disk(struct scene *scene)
 {
 	struct store_reader *reader;
@@ -144,6 +156,11 @@ static size_t left_on_disk(struct scene *scene)
 	left += store_get_reply(reader, SPAN("eth_hot"), &blob) == HIT;
 	blob_put(&blob);
 	left += store_get_binding(reader, 1, &hash) == HIT;
+	struct eth_bytes32 root = fixture_word(1), slot = fixture_word(2);
+	struct eth_address address = fixture_address(3);
+	struct account_fields fields;
+	left += store_get_rooted_slot(reader, &root, &slot, &hash) == HIT;
+	left += store_get_rooted_account(reader, &root, &address, &fields) == HIT;
 	store_reader_free(&reader);
 	return left;
 }
@@ -155,7 +172,7 @@ static void memory_keeps_its_records_on_disk(void **state)
 
 	keep_all(scene);
 	push_through(scene);
-	assert_int_equal(left_on_disk(scene), HOT + 9 + 1 + 1);
+	assert_int_equal(left_on_disk(scene), HOT + 9 + 1 + 1 + 2);
 	store_stats(scene->store, &stats);
 	assert_true(stats.evicted > 100000);
 	assert_int_equal(stats.puts_dropped, 0);

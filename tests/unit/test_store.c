@@ -45,6 +45,66 @@ static void what_was_not_put_is_a_miss(void **state)
 	assert_int_equal(stats(scene).hits, 0);
 }
 
+/* Roots, without a block or a chain. Keys at both ends: the longest, and one of no slot. */
+static void put_rooted(struct store *store, struct account_fields *fields)
+{
+	const struct eth_bytes32 root = fixture_word(1), zero = {{0}}, slot = fixture_word(2),
+				 value = fixture_word(3);
+	const struct eth_address address = fixture_address(4);
+
+	*fields = (struct account_fields){
+		.mask = ACCOUNT_BALANCE | ACCOUNT_NONCE | ACCOUNT_CODE_HASH |
+			ACCOUNT_STORAGE_ROOT,
+		.nonce = 5,
+		.balance = eth_u256_from_u64(6),
+		.code_hash = fixture_word(7),
+		.storage_root = fixture_word(8),
+	};
+	store_put_rooted_account(store, &root, &address, fields);
+	store_put_rooted_slot(store, &root, &slot, &value);
+	store_put_rooted_slot(store, &root, &zero, &zero);
+}
+
+static void expect_rooted(struct store_reader *reader, const struct account_fields *want)
+{
+	struct eth_bytes32 root = fixture_word(1), slot = fixture_word(2), value,
+			   expected = fixture_word(3);
+	const struct eth_bytes32 zero = {{0}};
+	const struct eth_address address = fixture_address(4);
+	struct account_fields got;
+
+	assert_int_equal(store_get_rooted_account(reader, &root, &address, &got), HIT);
+	assert_int_equal(got.mask, want->mask);
+	assert_int_equal(got.nonce, 5);
+	assert_memory_equal(&got.storage_root, &want->storage_root, 32);
+	assert_int_equal(store_get_rooted_slot(reader, &root, &slot, &value), HIT);
+	assert_memory_equal(&value, &expected, 32);
+	assert_int_equal(store_get_rooted_slot(reader, &root, &zero, &value), HIT);
+	assert_memory_equal(&value, &zero, 32);
+	slot.bytes[31] ^= 1;
+	assert_int_equal(store_get_rooted_slot(reader, &root, &slot, &value), MISS);
+	slot.bytes[31] ^= 1;
+	root.bytes[27] ^= 1;
+	assert_int_equal(store_get_rooted_account(reader, &root, &address, &got), MISS);
+	assert_int_equal(store_get_rooted_slot(reader, &root, &slot, &value), MISS);
+}
+
+static void facts_by_root_are_found_by_any_chain(void **state)
+{
+	struct scene *scene = *state;
+	struct account_fields fields;
+
+	put_rooted(scene->store, &fields);
+	expect_rooted(scene->reader, &fields);
+	settle(scene);
+	expect_rooted(scene->reader, &fields);
+	reopen(scene);
+	store_use_chain(scene->store, FIXTURE_CHAIN + 1);
+	expect_rooted(scene->reader, &fields);
+	assert_int_equal(stats(scene).corrupt, 0);
+	assert_int_equal(stats(scene).puts_dropped, 0);
+}
+
 /* Another process that holds LMDB's write lock until told to let go. */
 struct holder {
 	pid_t pid;
@@ -316,6 +376,7 @@ int main(void)
 		SCENE(replies_of_every_length),
 		SCENE(a_shorter_reply_leaves_no_parts_behind),
 		SCENE(chains_are_listed_and_kept_apart),
+		SCENE(facts_by_root_are_found_by_any_chain),
 		SCENE(threads_see_every_put),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
