@@ -28,7 +28,8 @@ struct changes;
  * there, too (EIP-161); this bit tells apart an empty account from none, before Spurious
  * Dragon. */
 #define ACCOUNT_EXISTENCE 16u
-#define ACCOUNT_ALL	  (ACCOUNT_BALANCE | ACCOUNT_NONCE | ACCOUNT_CODE_HASH | ACCOUNT_EXISTENCE)
+#define ACCOUNT_FIELDS	  (ACCOUNT_BALANCE | ACCOUNT_NONCE | ACCOUNT_CODE_HASH)
+#define ACCOUNT_ALL	  (ACCOUNT_FIELDS | ACCOUNT_EXISTENCE)
 
 struct change_account {
 	struct eth_address address;
