@@ -4,64 +4,89 @@
  * The layer that a database's writes end in: published changes, seen by all handles.
  *
  * Over nothing it is a database in memory; with a file database behind it a database on disk;
- * over another layer the overlay of a fork. Handles publish whole overlays (overlay.h); what
- * is read without a pin is the newest.
+ * over another layer the overlay of a fork. Handles publish whole overlays (overlay.h), or one
+ * account's writes; what is read without a pin is the newest.
  *
- * Readers and the publisher meet at a gate that costs a reader two stores of its own and no
- * lock: a view says that it is inside of a call; a publisher shuts the gate and waits until
- * all are outside. Publishers take turns.
+ * Readers and the publisher meet at a gate (gate.h) that costs a reader two stores of its own
+ * and no lock. Every call of a layer is inside of it, so that a publication is seen whole or
+ * not at all. Publishers take turns.
  *
  * Snapshot isolation. Every publication has a sequence number. While transactions are open,
- * what each publication replaced is kept in a history (one map of old entries a publication),
- * and a view that is pinned at a sequence number reads through it. First committer wins: a
- * publication since a pin fails if one after the pin wrote the same account field, slot or
- * generation. The history ends with the last transaction that needs it. A pinned view must
- * not use caches that hold newer values: shared layers lie above all caches of what they
- * cover, and a cache over a shared layer passes pinned reads by (layer_view's pin).
+ * what each publication replaced is kept in a history (history.h), and a view that is pinned at
+ * a sequence number reads through it. First committer wins: a publication from a pinned view
+ * fails if one after the pin wrote the same account field (balance, nonce, code; whether the
+ * account is there, if they do not agree) or the same slot. Wiping a storage, which destroying
+ * an account does, is in conflict with every write of that account's slots and with another
+ * wipe. Values do not count: writing what was there is a write. The history ends with the last
+ * transaction that needs it.
  *
- * With a file behind: changes are held in memory until shared_flush, a durable publication,
- * SHARED_PENDING_MAX changes or the close write them in one batch; the file's reader of every
- * other view is rested by the publisher (filedb_reader_rest).
+ * Caches lie above a shared layer or below. Those below cover what it does not change; one
+ * above listens to its publications, and pinned reads pass it by (cached.h).
+ *
+ * With a file behind, publications stay in memory until shared_flush, a durable publication,
+ * SHARED_PENDING_MAX changes or the end write them in one batch. A view's snapshot of the file
+ * stays open from call to call; whoever has written the file gives all of them back. Readers
+ * wait for a file's commit only if they have no snapshot. A wipe leaves slots in the file that
+ * are removed after later commits, when nobody is pinned.
  */
 #include "cache/filedb.h"
 #include "layers/layer.h"
 #include "layers/overlay.h"
 
-#define SHARED_PENDING_MAX 100000 /* changes that wait for the file: some 10 MB */
+#define SHARED_PENDING_MAX 100000 /* changes that wait for the file: some 12 MB */
+/* Touched accounts and slots whose names are kept for the next root: some 120 MB. */
+#define SHARED_TOUCHED_MAX 1000000
+#define SHARED_SWEEP_SLOTS 10000 /* are removed after a commit, at most */
 
 /* Takes both, also on failure; either may be NULL. keep_empty: empty accounts exist until they
  * are deleted. */
 enum err shared_new(struct layer *below, struct filedb *file, bool keep_empty,
 		    struct layer **out) WARN_UNUSED;
-/* Writes what waits for the file; the layer stays. */
+bool shared_is(const struct layer *layer);
+/* Writes what waits for the file; the layer stays. sync: and waits for the platter. */
 enum err shared_flush(struct layer *layer, bool sync, struct err_detail *detail) WARN_UNUSED;
+
+/* Called for each account of a publication while all views are outside, under the publisher's
+ * lock: quick, and no calls of layers. The entry is the publisher's: fields of its mask were
+ * written, slots that hold (change_slot_holds) too; a generation above 0: the storage was wiped
+ * before. Embedded in the listener, which lives as long as the layer. */
+struct shared_listener {
+	void (*changed)(void *cookie, const struct change_account *account);
+	void *cookie;
+	struct shared_listener *next;
+};
+void shared_listen(struct layer *layer, struct shared_listener *listener);
 
 /* The views below are of a shared layer. */
 
 /* A transaction begins: reads of this view are of now, until shared_unpin. */
-enum err shared_pin(struct layer_view *view) WARN_UNUSED;
+void shared_pin(struct layer_view *view);
 void shared_unpin(struct layer_view *view);
-bool shared_is_pinned(struct layer_view *view);
+bool shared_is_pinned(const struct layer_view *view);
 /*
  * Publishes the overlay's changes as one: ERR_CONFLICT (the view is pinned, and another
- * publication since has written some of it; detail says what), ERR_NOMEM, ERR_IO, ERR_LIMIT:
- * nothing has changed. durable: written to the file, where there is one. The overlay is not
- * touched. A pinned view stays pinned.
+ * publication since has written some of it; detail says what), ERR_NOMEM, ERR_IO, ERR_LIMIT,
+ * ERR_CORRUPT: nothing has changed. durable: written to the file, where there is one, with all
+ * that was published before. The overlay is not touched. A pinned view is pinned at its own
+ * publication afterwards.
  */
 enum err shared_publish(struct layer_view *view, struct overlay *overlay, bool durable,
 			struct err_detail *detail) WARN_UNUSED;
+/* The same for the writes of one account, in an entry of the caller's making (zeroed but for
+ * address; slots by next, with account set). code: of fields.code_hash, borrowed. */
+enum err shared_publish_one(struct layer_view *view, struct change_account *account,
+			    struct err_detail *detail) WARN_UNUSED;
 /* The number of the last publication, or of the pin. */
 uint64_t shared_sequence(struct layer_view *view);
 
-/* Is told of every account (slot NULL) and slot that a publication writes, with its sequence
- * number, on the publisher's thread while the gate is shut: it must be quick and call nothing
- * of the layers. wiped: the account's storage was. One listener; before the first view. */
-typedef void shared_listen_fn(void *cookie, uint64_t sequence,
-			      const struct eth_address *address, const struct eth_bytes32 *slot,
-			      bool wiped);
-void shared_listen(struct layer *layer, shared_listen_fn *fn, void *cookie);
-
-/* The published changes, while the gate is open for this view: between the two calls nothing
- * is published. For dumps and roots; not nested. */
-struct changes *shared_enter(struct layer_view *view);
+/* Between the two nothing is published, and so nobody may publish on this thread. Any number
+ * of times in each other. */
+void shared_enter(struct layer_view *view);
 void shared_leave(struct layer_view *view);
+/* From inside: the published changes; with a file only what waits for it. */
+struct changes *shared_changes(struct layer_view *view);
+/* From inside, one caller a layer at a time: what publications have touched since the last
+ * call, by next_dirty and dirty_slots: names only, values are read. The caller cleans them
+ * (changes_cleaned) or gives them back (changes_put_dirty of shared_changes). *all: it may be
+ * anything: the first call, or too much. */
+struct change_account *shared_take_touched(struct layer_view *view, bool *all);

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/* What memory holds goes to the file, in one batch; all under the publishers' turn. */
+#include "layers/shared_impl.h"
+
+enum err shared_read_before(struct shared *shared, const struct eth_address *address,
+			    struct filedb_account *record, struct err_detail *detail)
+{
+	const struct change_account *entry = changes_find_account(shared->changes, address);
+	enum err err = OK;
+	const enum lookup got =
+		filedb_get_account(shared->reader, address, record, &err, detail);
+	if (got == FAILED)
+		return err;
+	if (got == MISS)
+		*record = (struct filedb_account){.generation = 0};
+	if (entry)
+		shared_merge(record, entry);
+	return OK;
+}
+
+/* ---- the batch ---- */
+
+static enum err put_code(struct filedb_batch *batch, const struct change_account *account)
+{
+	if (!(account->fields.mask & ACCOUNT_CODE_HASH) || !account->code)
+		return OK;
+	return filedb_batch_code(batch, &account->fields.code_hash, account->code);
+}
+
+static enum err put_slots(struct filedb_batch *batch, const struct change_account *account,
+			  uint32_t generation)
+{
+	enum err err = OK;
+	for (const struct change_slot *slot = account->slots; slot && !err; slot = slot->next)
+		if (change_slot_holds(slot))
+			err = filedb_batch_slot(batch, &account->address, generation,
+						&slot->slot, &slot->value);
+	return err;
+}
+
+static enum err put(struct filedb_batch *batch, const struct change_account *account,
+		    const struct filedb_account *record, bool is_record)
+{
+	enum err err = OK;
+	if (is_record)
+		err = filedb_batch_account(batch, &account->address, record);
+	if (!err)
+		err = put_code(batch, account);
+	return err ? err : put_slots(batch, account, record->generation);
+}
+
+static bool is_record(const struct change_account *account)
+{
+	return account->fields.mask || account->generation || account->destructed;
+}
+
+static enum err put_waiting(struct shared *shared, struct filedb_batch *batch,
+			    struct err_detail *detail)
+{
+	enum err err = OK;
+	for (const struct change_account *account = changes_next(shared->changes, NULL);
+	     account && !err; account = changes_next(shared->changes, account)) {
+		struct filedb_account record;
+		err = shared_read_before(shared, &account->address, &record, detail);
+		if (!err)
+			err = put(batch, account, &record, is_record(account));
+	}
+	return err;
+}
+
+/* What the publisher has written is a step on from what there was. */
+static enum err put_row(struct filedb_batch *batch, const struct account_row *row)
+{
+	struct filedb_account record = row->before;
+	shared_merge(&record, row->from);
+	record.generation = row->before.generation + (row->from->generation > 0);
+	if (changes_is_something(&row->from->fields))
+		record.exists = true;
+	return put(batch, row->from, &record, is_record(row->from));
+}
+
+static enum err put_all(struct shared *shared, const struct rows *rows,
+			struct filedb_batch *batch, struct err_detail *detail)
+{
+	enum err err = put_waiting(shared, batch, detail);
+	for (size_t i = 0; rows && i < rows->accounts_n && !err; i++)
+		err = put_row(batch, &rows->accounts[i]);
+	return err;
+}
+
+/* ---- names of what was touched, for the next root ---- */
+
+static enum err touch(struct changes *to, const struct change_account *from,
+		      uint32_t generation)
+{
+	struct change_account *account = changes_account(to, &from->address);
+	if (!account)
+		return ERR_NOMEM;
+	account->generation = generation;
+	changes_mark_account(to, account);
+	return OK;
+}
+
+static enum err touch_slot(struct changes *to, const struct change_slot *from)
+{
+	struct change_account *account = changes_account(to, &from->account->address);
+	struct change_slot *slot = account ? changes_slot(to, account, &from->slot) : NULL;
+	if (!slot)
+		return ERR_NOMEM;
+	changes_mark_slot(to, slot);
+	return OK;
+}
+
+static enum err carry_waiting(struct shared *shared, struct changes *to, size_t *n)
+{
+	enum err err = OK;
+	for (const struct change_account *a = changes_next(shared->changes, NULL); a && !err;
+	     a = changes_next(shared->changes, a)) {
+		if (!a->dirty)
+			continue;
+		err = touch(to, a, a->generation);
+		++*n;
+		for (const struct change_slot *s = a->dirty_slots; s && !err;
+		     s = s->next_dirty, ++*n)
+			err = touch_slot(to, s);
+	}
+	return err;
+}
+
+static enum err carry_rows(const struct rows *rows, struct changes *to, size_t *n)
+{
+	enum err err = OK;
+	*n += rows->accounts_n + rows->slots_n;
+	for (size_t i = 0; i < rows->accounts_n && !err; i++) {
+		const struct account_row *row = &rows->accounts[i];
+		err = touch(to, row->from,
+			    row->before.generation + (row->from->generation > 0));
+	}
+	for (size_t i = 0; i < rows->slots_n && !err; i++)
+		err = touch_slot(to, rows->slots[i].from);
+	return err;
+}
+
+/* *lost: there are too many. */
+static enum err carry(struct shared *shared, const struct rows *rows, struct changes *to,
+		      bool *lost)
+{
+	size_t n = 0;
+	*lost = false;
+	if (!shared->tracked || shared->touched_all)
+		return OK;
+	enum err err = carry_waiting(shared, to, &n);
+	if (!err && rows)
+		err = carry_rows(rows, to, &n);
+	*lost = !err && n > SHARED_TOUCHED_MAX;
+	if (*lost)
+		changes_clear(to);
+	return err;
+}
+
+/* ---- the turn of the file ---- */
+
+static void set_committing(struct shared *shared)
+{
+	gate_shut(&shared->gate);
+	shared->committing = true;
+	gate_open(&shared->gate);
+}
+
+/* The gate is shut. */
+static void rest_all(struct shared *shared)
+{
+	for (struct shared_view *v = shared->views; v; v = v->next) {
+		filedb_reader_rest(v->reader);
+		v->reading = false;
+		v->snapshot++;
+	}
+}
+
+static enum err fill_batch(struct shared *shared, const struct rows *rows,
+			   struct filedb_batch **batch, struct err_detail *detail)
+{
+	enum err err =
+		filedb_batch_begin(shared->file, shared->layer.below != NULL, batch, detail);
+	if (!err)
+		err = put_all(shared, rows, *batch, detail);
+	filedb_reader_rest(shared->reader);
+	return err;
+}
+
+enum err shared_write(struct shared *shared, const struct rows *rows, struct changes **old,
+		      struct err_detail *detail)
+{
+	struct changes *fresh = NULL;
+	struct filedb_batch *batch = NULL;
+	bool lost;
+	enum err err = changes_new(&fresh);
+	if (!err)
+		err = carry(shared, rows, fresh, &lost);
+	if (err)
+		err_set(detail, err, "memory for what was touched was refused");
+	else
+		err = fill_batch(shared, rows, &batch, detail);
+	if (err)
+		goto fail;
+	set_committing(shared);
+	err = filedb_batch_commit(&batch, detail);
+	gate_shut(&shared->gate);
+	shared->committing = false;
+	if (err) {
+		gate_open(&shared->gate);
+		goto fail;
+	}
+	rest_all(shared);
+	*old = shared->changes;
+	shared->changes = fresh;
+	shared->touched_all |= lost;
+	shared->pending = 0;
+	return OK;
+fail:
+	filedb_batch_abort(&batch);
+	changes_free(&fresh);
+	return err;
+}
+
+void shared_sweep(struct shared *shared)
+{
+	if (shared->has_garbage && !shared->first_pin)
+		shared->has_garbage = filedb_sweep(shared->file, SHARED_SWEEP_SLOTS);
+}
