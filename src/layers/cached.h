@@ -4,12 +4,20 @@
  * A bounded cache in memory over any layer, with its own bound and statistics for accounts,
  * slots and code. (Over a fork use the caches of the fork's own stack: source.h.)
  *
- * What it holds is what the layer below says now. A layer below that is written to says so:
- * cached_changed is called by the publisher while no view is inside of a call. Reads of a
- * pinned view pass it by.
+ * What it holds is what the layer below says now: values, empty ones too, never a MISS. The
+ * shared layer below, if there is one, tells it what is published while nobody reads
+ * (shared_listen): the values that were written take the place of those that are here; a wiped
+ * storage raises an epoch, which is part of the keys of slots, so that what was is not found
+ * any more (one for each of CACHED_EPOCHS groups of accounts: a wipe empties its group). A
+ * read is inside of that layer's gate from the look here to the put, so that nothing old comes
+ * after something new, and a publication is seen whole. Reads of a pinned view pass it by.
+ *
+ * An account's fields are cells of their own, and counted so in the statistics.
  */
 #include "layers/layer.h"
-#include "layers/overlay.h"
+
+#define CACHED_EPOCHS	 4096
+#define CACHED_MIN_BYTES ((size_t)512 << 10) /* of each kind; less becomes this */
 
 struct cached_config {
 	size_t accounts_bytes, slots_bytes, code_bytes;
