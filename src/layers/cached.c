@@ -307,11 +307,20 @@ static enum err cached_walk(struct layer_view *view, const struct layer_walk *wa
 	return view->below->layer->ops->walk(view->below, walk, cookie, detail);
 }
 
+static enum err cached_walk_slots(struct layer_view *view, const struct eth_address *address,
+				  const struct layer_walk *walk, void *cookie, bool *through,
+				  struct err_detail *detail)
+{
+	return view->below->layer->ops->walk_slots(view->below, address, walk, cookie, through,
+						   detail);
+}
+
 /* ---- what is not so any more ---- */
 
-static void changed(void *cookie, const struct change_account *account)
+static void changed(void *cookie, uint64_t sequence, const struct change_account *account)
 {
 	struct cached *cached = cookie;
+	(void)sequence;
 	struct account_state now = {account->fields, account->exists};
 	if (account->generation > 0)
 		atomic_fetch_add_explicit(epoch_of(cached, &account->address), 1,
@@ -444,6 +453,7 @@ static const struct layer_ops ops = {
 	.code_by_hash = cached_code_by_hash,
 	.rest = cached_rest,
 	.walk = cached_walk,
+	.walk_slots = cached_walk_slots,
 	.forget = cached_forget,
 	.stats = stats,
 	.free = layer_free,

@@ -224,3 +224,13 @@ unsigned history_wrote(const struct history *history, const struct eth_address *
 			wrote |= e->wrote;
 	return wrote;
 }
+
+enum err history_each(const struct history *history, uint64_t after, history_each_fn *fn,
+		      void *cookie)
+{
+	enum err err = OK;
+	for (const struct history_record *r = history->first; r && !err; r = r->next)
+		for (size_t i = 0; i < r->n && r->entries[i].sequence > after && !err; i++)
+			err = fn(cookie, &r->entries[i]);
+	return err;
+}

@@ -88,3 +88,7 @@ const struct history_entry *history_slot(const struct history *history,
 /* All that was written of an account after the sequence number. */
 unsigned history_wrote(const struct history *history, const struct eth_address *address,
 		       uint64_t after);
+/* All entries after the sequence number, of slots too; ends early with what fn returns. */
+typedef enum err history_each_fn(void *cookie, const struct history_entry *entry);
+enum err history_each(const struct history *history, uint64_t after, history_each_fn *fn,
+		      void *cookie) WARN_UNUSED;

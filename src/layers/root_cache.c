@@ -3,19 +3,31 @@
 #include "base/log.h"
 #include "base/trie_account.h"
 #include "layers/root_impl.h"
-#include "layers/shared.h"
 #include <stdlib.h>
+
+static enum err add_touched(struct touched *touched, uint64_t sequence,
+			    const struct change_account *account)
+{
+	enum err err = touched_add(touched, &account->address, NULL, account->generation > 0,
+				   sequence);
+
+	for (const struct change_slot *slot = account->slots; slot != NULL && err == OK;
+	     slot = slot->next)
+		if (change_slot_holds(slot))
+			err = touched_add(touched, &account->address, &slot->slot, false,
+					  sequence);
+	return err;
+}
 
 /* Every publication passes here, before and after the first root; before it there is nothing to
  * be kept in step. */
-static void heard(void *cookie, uint64_t sequence, const struct eth_address *address,
-		  const struct eth_bytes32 *slot, bool wiped)
+static void heard(void *cookie, uint64_t sequence, const struct change_account *account)
 {
 	struct root_cache *cache = cookie;
 
 	pthread_mutex_lock(&cache->lock);
 	if (cache->listens && !cache->lost &&
-	    touched_add(&cache->touched, address, slot, wiped, sequence) != OK) {
+	    add_touched(&cache->touched, sequence, account) != OK) {
 		log_warn("too much was written since the last state root: the next one is made "
 			 "of everything");
 		cache->lost = true;
@@ -33,6 +45,7 @@ enum err root_cache_new(struct db *db, struct root_cache **out)
 	if (cache == NULL)
 		return ERR_NOMEM;
 	cache->db = db;
+	cache->listener = (struct shared_listener){.changed = heard, .cookie = cache};
 	pthread_mutex_init(&cache->lock, NULL);
 	if (db->source != NULL) {
 		source_block(db->source, &block);
@@ -42,7 +55,7 @@ enum err root_cache_new(struct db *db, struct root_cache **out)
 		}
 	}
 	if (db->writable != NULL)
-		shared_listen(db->writable, heard, cache);
+		shared_listen(db->writable, &cache->listener);
 	*out = cache;
 	return OK;
 }
@@ -55,7 +68,7 @@ void root_cache_free(struct root_cache **out)
 	if (cache == NULL)
 		return;
 	if (cache->db->writable != NULL)
-		shared_listen(cache->db->writable, NULL, NULL);
+		shared_unlisten(cache->db->writable, &cache->listener);
 	trie_put(&cache->accounts);
 	trie_put(&cache->origin);
 	storages_release(&cache->storages);

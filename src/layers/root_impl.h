@@ -12,6 +12,7 @@
  */
 #include "base/trie_account.h"
 #include "layers/root.h"
+#include "layers/shared.h"
 #include "layers/source.h"
 #include "layers/storages.h"
 #include "layers/touched.h"
@@ -27,6 +28,7 @@ struct root_cache {
 		*origin; /* the source's block's, unresolved; NULL: none. Never edited */
 	struct storages storages;
 	struct touched touched; /* since sequence */
+	struct shared_listener listener;
 };
 
 /* A handle's last version. base: the published one that it stands on. */

@@ -118,6 +118,7 @@ static const struct layer_ops ops = {
 	.code_by_hash = shared_code_by_hash,
 	.rest = rest,
 	.walk = shared_walk,
+	.walk_slots = shared_walk_slots,
 	.forget = forget,
 	.stats = stats,
 	.free = layer_free,
@@ -154,7 +155,6 @@ enum err shared_new(struct layer *below, struct filedb *file, bool keep_empty,
 	shared->layer = (struct layer){&ops, below};
 	shared->file = file;
 	shared->keep_empty = keep_empty;
-	shared->touched_all = true;
 	shared->has_garbage = true;
 	gate_init(&shared->gate);
 	pthread_mutex_init(&shared->turn, NULL);
@@ -196,6 +196,18 @@ void shared_listen(struct layer *layer, struct shared_listener *listener)
 	pthread_mutex_unlock(&shared->turn);
 }
 
+void shared_unlisten(struct layer *layer, struct shared_listener *listener)
+{
+	struct shared *shared = (struct shared *)layer;
+	pthread_mutex_lock(&shared->turn);
+	struct shared_listener **link = &shared->listeners;
+	while (*link && *link != listener)
+		link = &(*link)->next;
+	if (*link)
+		*link = listener->next;
+	pthread_mutex_unlock(&shared->turn);
+}
+
 /* ---- pins ---- */
 
 void shared_link_pin(struct shared *shared, struct shared_view *v)
@@ -225,7 +237,7 @@ struct history_record *shared_drop_history(struct shared *shared)
 	return gone;
 }
 
-void shared_pin(struct layer_view *view)
+enum err shared_pin(struct layer_view *view)
 {
 	struct shared *shared = shared_of(view);
 	struct shared_view *v = shared_view_of(view);
@@ -234,6 +246,7 @@ void shared_pin(struct layer_view *view)
 	v->pinned = true;
 	shared_link_pin(shared, v);
 	pthread_mutex_unlock(&shared->turn);
+	return OK;
 }
 
 void shared_unpin(struct layer_view *view)
@@ -278,28 +291,13 @@ void shared_wait_for_file(struct shared *shared, struct shared_view *view)
 	} while (shared->committing);
 }
 
-void shared_enter(struct layer_view *view)
+struct changes *shared_enter(struct layer_view *view)
 {
 	shared_go_in(shared_of(view), shared_view_of(view));
+	return shared_of(view)->changes;
 }
 
 void shared_leave(struct layer_view *view)
 {
 	gate_leave(&shared_view_of(view)->place);
-}
-
-struct changes *shared_changes(struct layer_view *view)
-{
-	REQUIRE(shared_view_of(view)->place.depth > 0);
-	return shared_of(view)->changes;
-}
-
-struct change_account *shared_take_touched(struct layer_view *view, bool *all)
-{
-	struct shared *shared = shared_of(view);
-	struct change_account *list = changes_take_dirty(shared_changes(view));
-	*all = shared->touched_all;
-	shared->touched_all = false;
-	shared->tracked = true;
-	return list;
 }

@@ -34,9 +34,7 @@
 #include "layers/overlay.h"
 
 #define SHARED_PENDING_MAX 100000 /* changes that wait for the file: some 12 MB */
-/* Touched accounts and slots whose names are kept for the next root: some 120 MB. */
-#define SHARED_TOUCHED_MAX 1000000
-#define SHARED_SWEEP_SLOTS 10000 /* are removed after a commit, at most */
+#define SHARED_SWEEP_SLOTS 10000  /* are removed after a commit, at most */
 
 /* Takes both, also on failure; either may be NULL. keep_empty: empty accounts exist until they
  * are deleted. */
@@ -46,21 +44,23 @@ bool shared_is(const struct layer *layer);
 /* Writes what waits for the file; the layer stays. sync: and waits for the platter. */
 enum err shared_flush(struct layer *layer, bool sync, struct err_detail *detail) WARN_UNUSED;
 
-/* Called for each account of a publication while all views are outside, under the publisher's
- * lock: quick, and no calls of layers. The entry is the publisher's: fields of its mask were
- * written, slots that hold (change_slot_holds) too; a generation above 0: the storage was wiped
- * before. Embedded in the listener, which lives as long as the layer. */
+/* Called for each account of a publication with its sequence number, while all views are
+ * outside, under the publisher's lock: quick, and no calls of layers. The entry is the
+ * publisher's: fields of its mask were written, slots that hold (change_slot_holds) too; a
+ * generation above 0: the storage was wiped before. Embedded in the listener; any number. */
 struct shared_listener {
-	void (*changed)(void *cookie, const struct change_account *account);
+	void (*changed)(void *cookie, uint64_t sequence, const struct change_account *account);
 	void *cookie;
 	struct shared_listener *next;
 };
 void shared_listen(struct layer *layer, struct shared_listener *listener);
+/* When it returns the listener is not running. Who lives as long as the layer need not. */
+void shared_unlisten(struct layer *layer, struct shared_listener *listener);
 
 /* The views below are of a shared layer. */
 
 /* A transaction begins: reads of this view are of now, until shared_unpin. */
-void shared_pin(struct layer_view *view);
+enum err shared_pin(struct layer_view *view) WARN_UNUSED;
 void shared_unpin(struct layer_view *view);
 bool shared_is_pinned(const struct layer_view *view);
 /*
@@ -79,14 +79,7 @@ enum err shared_publish_one(struct layer_view *view, struct change_account *acco
 /* The number of the last publication, or of the pin. */
 uint64_t shared_sequence(struct layer_view *view);
 
-/* Between the two nothing is published, and so nobody may publish on this thread. Any number
- * of times in each other. */
-void shared_enter(struct layer_view *view);
+/* The published changes (with a file only what waits for it); between the two calls nothing is
+ * published, and so nobody may publish on this thread. Any number of times in each other. */
+struct changes *shared_enter(struct layer_view *view);
 void shared_leave(struct layer_view *view);
-/* From inside: the published changes; with a file only what waits for it. */
-struct changes *shared_changes(struct layer_view *view);
-/* From inside, one caller a layer at a time: what publications have touched since the last
- * call, by next_dirty and dirty_slots: names only, values are read. The caller cleans them
- * (changes_cleaned) or gives them back (changes_put_dirty of shared_changes). *all: it may be
- * anything: the first call, or too much. */
-struct change_account *shared_take_touched(struct layer_view *view, bool *all);

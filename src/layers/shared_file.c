@@ -88,76 +88,6 @@ static enum err put_all(struct shared *shared, const struct rows *rows,
 	return err;
 }
 
-/* ---- names of what was touched, for the next root ---- */
-
-static enum err touch(struct changes *to, const struct change_account *from,
-		      uint32_t generation)
-{
-	struct change_account *account = changes_account(to, &from->address);
-	if (!account)
-		return ERR_NOMEM;
-	account->generation = generation;
-	changes_mark_account(to, account);
-	return OK;
-}
-
-static enum err touch_slot(struct changes *to, const struct change_slot *from)
-{
-	struct change_account *account = changes_account(to, &from->account->address);
-	struct change_slot *slot = account ? changes_slot(to, account, &from->slot) : NULL;
-	if (!slot)
-		return ERR_NOMEM;
-	changes_mark_slot(to, slot);
-	return OK;
-}
-
-static enum err carry_waiting(struct shared *shared, struct changes *to, size_t *n)
-{
-	enum err err = OK;
-	for (const struct change_account *a = changes_next(shared->changes, NULL); a && !err;
-	     a = changes_next(shared->changes, a)) {
-		if (!a->dirty)
-			continue;
-		err = touch(to, a, a->generation);
-		++*n;
-		for (const struct change_slot *s = a->dirty_slots; s && !err;
-		     s = s->next_dirty, ++*n)
-			err = touch_slot(to, s);
-	}
-	return err;
-}
-
-static enum err carry_rows(const struct rows *rows, struct changes *to, size_t *n)
-{
-	enum err err = OK;
-	*n += rows->accounts_n + rows->slots_n;
-	for (size_t i = 0; i < rows->accounts_n && !err; i++) {
-		const struct account_row *row = &rows->accounts[i];
-		err = touch(to, row->from,
-			    row->before.generation + (row->from->generation > 0));
-	}
-	for (size_t i = 0; i < rows->slots_n && !err; i++)
-		err = touch_slot(to, rows->slots[i].from);
-	return err;
-}
-
-/* *lost: there are too many. */
-static enum err carry(struct shared *shared, const struct rows *rows, struct changes *to,
-		      bool *lost)
-{
-	size_t n = 0;
-	*lost = false;
-	if (!shared->tracked || shared->touched_all)
-		return OK;
-	enum err err = carry_waiting(shared, to, &n);
-	if (!err && rows)
-		err = carry_rows(rows, to, &n);
-	*lost = !err && n > SHARED_TOUCHED_MAX;
-	if (*lost)
-		changes_clear(to);
-	return err;
-}
-
 /* ---- the turn of the file ---- */
 
 static void set_committing(struct shared *shared)
@@ -193,12 +123,9 @@ enum err shared_write(struct shared *shared, const struct rows *rows, struct cha
 {
 	struct changes *fresh = NULL;
 	struct filedb_batch *batch = NULL;
-	bool lost;
 	enum err err = changes_new(&fresh);
-	if (!err)
-		err = carry(shared, rows, fresh, &lost);
 	if (err)
-		err_set(detail, err, "memory for what was touched was refused");
+		err_set(detail, err, "memory for the next changes was refused");
 	else
 		err = fill_batch(shared, rows, &batch, detail);
 	if (err)
@@ -214,7 +141,6 @@ enum err shared_write(struct shared *shared, const struct rows *rows, struct cha
 	rest_all(shared);
 	*old = shared->changes;
 	shared->changes = fresh;
-	shared->touched_all |= lost;
 	shared->pending = 0;
 	return OK;
 fail:

@@ -33,7 +33,6 @@ struct shared {
 	struct history history;
 	uint64_t sequence;
 	bool committing; /* the file: a reader without a snapshot of it waits */
-	bool touched_all, tracked;
 
 	pthread_mutex_t turn; /* of publishers, pins, and for what follows */
 	struct shared_view *views;
@@ -126,3 +125,6 @@ void shared_sweep(struct shared *shared);
 /* shared_walk.c */
 enum err shared_walk(struct layer_view *view, const struct layer_walk *walk, void *cookie,
 		     struct err_detail *detail);
+enum err shared_walk_slots(struct layer_view *view, const struct eth_address *address,
+			   const struct layer_walk *walk, void *cookie, bool *through,
+			   struct err_detail *detail);

@@ -345,15 +345,13 @@ static void put_account(struct shared *shared, const struct account_row *row)
 	to->fields.mask |= mask;
 	to->generation += from->generation > 0;
 	to->destructed |= from->destructed;
-	changes_mark_account(shared->changes, to);
 }
 
-static void put_slot(struct shared *shared, const struct slot_row *row)
+static void put_slot(const struct slot_row *row)
 {
 	row->to->value = row->from->value;
 	row->to->generation = row->to->account->generation;
 	row->to->present = true;
-	changes_mark_slot(shared->changes, row->to);
 }
 
 /* Leaves the gate shut, but for an error. */
@@ -368,7 +366,7 @@ static enum err put_in_memory(struct publication *p)
 	for (size_t i = 0; i < shared->rows.accounts_n; i++)
 		put_account(shared, &shared->rows.accounts[i]);
 	for (size_t i = 0; i < shared->rows.slots_n; i++)
-		put_slot(shared, &shared->rows.slots[i]);
+		put_slot(&shared->rows.slots[i]);
 	if (shared->file)
 		shared->pending += shared->rows.accounts_n + shared->rows.slots_n;
 	return OK;
@@ -389,7 +387,7 @@ static void finish(struct publication *p)
 	}
 	for (const struct shared_listener *l = shared->listeners; l; l = l->next)
 		for (size_t i = 0; i < shared->rows.accounts_n; i++)
-			l->changed(l->cookie, shared->rows.accounts[i].from);
+			l->changed(l->cookie, shared->sequence, shared->rows.accounts[i].from);
 	for (size_t i = 0; i < shared->rows.accounts_n; i++)
 		shared->has_garbage |= shared->rows.accounts[i].from->generation > 0;
 }

@@ -174,8 +174,9 @@ enum err state_tx_begin(struct state *state, uint64_t *tx, struct err_detail *de
 	if (state->in_batch || state->snapshots_n > 0)
 		return err_set(detail, ERR_INVALID,
 			       "a transaction cannot begin inside of a batch or a snapshot");
-	if (state->writable)
-		shared_pin(state->writable);
+	const enum err err = state->writable ? shared_pin(state->writable) : OK;
+	if (err)
+		return err_set(detail, err, "a transaction: %s", err_name(err));
 	*tx = state->tx = new_id();
 	return OK;
 }
