@@ -144,6 +144,29 @@ enum lookup store_get_rooted_account(struct store_reader *reader,
 enum lookup store_get_rooted_slot(struct store_reader *reader,
 				  const struct eth_bytes32 *storage_root,
 				  const struct eth_bytes32 *slot, struct eth_bytes32 *value);
+/* What is committed under one block or one root, in the order of the keys, some rows at a time:
+ * between two calls others may write, and the reader may rest. Start from zeroed memory. */
+enum store_list_kind {
+	STORE_LIST_ACCOUNTS,	    /* of a block; by root: of a state root */
+	STORE_LIST_SLOTS,	    /* of a block */
+	STORE_LIST_SLOTS_OF_STORAGE /* by root: of a storage root; no addresses */
+};
+struct store_list {
+	enum store_list_kind kind;
+	bool by_root;
+	struct eth_bytes32 of; /* the block's hash, or the root */
+	/* The store's: the last key that was listed. */
+	unsigned char at[64];
+	size_t at_len;
+};
+struct store_row {
+	struct eth_address address;
+	struct eth_bytes32 slot, value;
+	struct account_fields fields;
+};
+/* At most max rows; 0: that was all. Uses count, hits do not. */
+size_t store_list_next(struct store_reader *reader, struct store_list *list,
+		       struct store_row *rows, size_t max);
 /* *code: one reference, give up with blob_put. FAILED is not returned: no memory is a MISS. */
 enum lookup store_get_code(struct store_reader *reader, const struct eth_bytes32 *code_hash,
 			   struct blob **code);

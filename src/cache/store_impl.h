@@ -104,6 +104,10 @@ int parts_put(MDB_txn *txn, MDB_dbi dbi, const struct eth_bytes32 *digest,
 	      const unsigned char *image, size_t len);
 int parts_remove(MDB_txn *txn, MDB_dbi dbi, const struct eth_bytes32 *digest, unsigned from);
 
+/* store_read.c: for store_list.c. False: nothing committed can be read now, or not of it. */
+bool reader_begin(struct store_reader *reader);
+bool reader_block_id(struct store_reader *reader, const struct eth_bytes32 *hash, uint64_t *id);
+
 /* store_put.c */
 /* Queues the removal of a record that failed its checksum. */
 void store_put_remove(struct store *store, enum table table, struct span key);

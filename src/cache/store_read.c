@@ -87,7 +87,7 @@ static void refused(struct store_reader *reader, int rc)
 }
 
 /* Opens the turn's snapshot; false: nothing committed can be read in this turn. */
-static bool begin(struct store_reader *reader)
+bool reader_begin(struct store_reader *reader)
 {
 	struct store *store = reader->store;
 	if (reader->live)
@@ -122,7 +122,7 @@ static bool look_again(struct store_reader *reader, bool *again)
 		return false;
 	*again = true;
 	store_reader_rest(reader);
-	return begin(reader);
+	return reader_begin(reader);
 }
 
 static enum lookup counted(struct store_reader *reader, bool hit)
@@ -198,7 +198,7 @@ static bool read_block(struct store_reader *reader, const struct eth_bytes32 *ha
 
 /* Ids are kept for as long as the snapshot is the same one: an evicted block comes back
  * under another id. */
-static bool block_id(struct store_reader *reader, const struct eth_bytes32 *hash, uint64_t *id)
+bool reader_block_id(struct store_reader *reader, const struct eth_bytes32 *hash, uint64_t *id)
 {
 	struct block_header header;
 	for (unsigned i = 0; i < STORE_BLOCK_CACHE; i++)
@@ -230,7 +230,7 @@ enum lookup store_get_header(struct store_reader *reader, const struct eth_bytes
 	uint64_t block;
 	bool again = false, hit;
 	do {
-		hit = (begin(reader) && read_block(reader, hash, &block, out)) ||
+		hit = (reader_begin(reader) && read_block(reader, hash, &block, out)) ||
 		      pending_find(&reader->store->pending, &id, found_header, out);
 	} while (!hit && look_again(reader, &again));
 	return counted(reader, hit);
@@ -258,7 +258,7 @@ enum lookup store_get_binding(struct store_reader *reader, uint64_t number,
 	struct put_id id = put_id_number(PUT_BINDING, number);
 	bool again = false, hit;
 	do {
-		hit = (begin(reader) && read_binding(reader, number, hash)) ||
+		hit = (reader_begin(reader) && read_binding(reader, number, hash)) ||
 		      pending_find(&reader->store->pending, &id, found_word, hash);
 	} while (!hit && look_again(reader, &again));
 	return counted(reader, hit);
@@ -289,7 +289,7 @@ enum lookup store_get_finalized(struct store_reader *reader, uint64_t *number)
 	uint64_t best = 0;
 	do { /* what is queued may be above what is committed: both are asked */
 		uint64_t committed = 0;
-		if (begin(reader) && read_finalized(reader, &committed))
+		if (reader_begin(reader) && read_finalized(reader, &committed))
 			hit = true;
 		if (committed > best)
 			best = committed;
@@ -328,7 +328,7 @@ static bool read_account(struct store_reader *reader, const struct eth_bytes32 *
 	uint64_t key_hash, id;
 	struct span value;
 	struct account_fields committed;
-	if (!block_id(reader, block, &id))
+	if (!reader_block_id(reader, block, &id))
 		return false;
 	record_key_account(&key, id, address);
 	if (!read_record(reader, TABLE_ACCOUNTS, &key, &key_hash, &value) ||
@@ -347,7 +347,7 @@ enum lookup store_get_account(struct store_reader *reader, const struct eth_byte
 	struct put_id id = put_id_account(block, address);
 	*out = (struct account_fields){0};
 	do {
-		if (begin(reader))
+		if (reader_begin(reader))
 			read_account(reader, block, address, out);
 		if (wanted & ~out->mask)
 			pending_find(&reader->store->pending, &id, found_account, out);
@@ -362,7 +362,7 @@ static bool read_slot(struct store_reader *reader, const struct eth_bytes32 *blo
 	struct record_key key;
 	uint64_t key_hash, id;
 	struct span value;
-	if (!block_id(reader, block, &id))
+	if (!reader_block_id(reader, block, &id))
 		return false;
 	record_key_slot(&key, id, address, slot);
 	return read_record(reader, TABLE_SLOTS, &key, &key_hash, &value) &&
@@ -387,7 +387,8 @@ enum lookup store_get_slot(struct store_reader *reader, const struct eth_bytes32
 {
 	bool again = false, hit;
 	do {
-		hit = (begin(reader) && read_slot(reader, block, address, slot, value)) ||
+		hit = (reader_begin(reader) &&
+		       read_slot(reader, block, address, slot, value)) ||
 		      queued_slot(reader, block, address, slot, value);
 	} while (!hit && look_again(reader, &again));
 	return counted(reader, hit);
@@ -418,7 +419,7 @@ enum lookup store_get_rooted_account(struct store_reader *reader,
 	bool again = false, hit;
 	record_key_rooted_account(&key, state_root, address);
 	do {
-		hit = (begin(reader) && read_rooted_account(reader, &key, out)) ||
+		hit = (reader_begin(reader) && read_rooted_account(reader, &key, out)) ||
 		      pending_find(&reader->store->pending, &id, found_rooted, out);
 	} while (!hit && look_again(reader, &again));
 	return counted(reader, hit);
@@ -443,7 +444,7 @@ enum lookup store_get_rooted_slot(struct store_reader *reader,
 	bool again = false, hit;
 	record_key_rooted_slot(&key, storage_root, slot);
 	do {
-		hit = (begin(reader) && read_rooted_slot(reader, &key, value)) ||
+		hit = (reader_begin(reader) && read_rooted_slot(reader, &key, value)) ||
 		      pending_find(&reader->store->pending, &id, found_word, value);
 	} while (!hit && look_again(reader, &again));
 	return counted(reader, hit);
@@ -492,7 +493,7 @@ static struct blob *get_image(struct store_reader *reader, enum table table,
 	struct sought sought = {.request = request};
 	bool again = false;
 	do {
-		if (begin(reader))
+		if (reader_begin(reader))
 			sought.blob = read_image(reader, table, digest, request);
 		if (!sought.blob)
 			pending_find(&reader->store->pending, id, found_blob, &sought);
@@ -548,7 +549,7 @@ size_t store_chains(struct store *store, uint64_t *ids, size_t max)
 	struct store_reader *reader;
 	if (store_reader_new(store, &reader) != OK)
 		return 0;
-	size_t n = begin(reader) ? list_chains(reader, ids, max) : 0;
+	size_t n = reader_begin(reader) ? list_chains(reader, ids, max) : 0;
 	store_reader_free(&reader);
 	return n;
 }

@@ -5,7 +5,7 @@
 
 #define ROWS_FIRST 64
 
-struct fed_row {
+struct fed_entry {
 	struct fed_key key;
 	struct eth_bytes32 value;
 	struct blob *code;
@@ -45,7 +45,7 @@ static enum err grow(struct fed *fed)
 
 	if (fed->n == FED_MAX)
 		return ERR_LIMIT;
-	struct fed_row *rows = realloc(fed->rows, capacity * sizeof *rows);
+	struct fed_entry *rows = realloc(fed->rows, capacity * sizeof *rows);
 	if (rows == NULL)
 		return ERR_NOMEM;
 	fed->rows = rows;
@@ -73,10 +73,10 @@ enum err fed_put(struct fed *fed, const struct fed_key *key, const struct eth_by
 		cell = find(fed, key);
 	}
 	if (*cell == 0) {
-		fed->rows[fed->n] = (struct fed_row){.key = *key};
+		fed->rows[fed->n] = (struct fed_entry){.key = *key};
 		*cell = (uint32_t)++fed->n;
 	}
-	struct fed_row *row = &fed->rows[*cell - 1];
+	struct fed_entry *row = &fed->rows[*cell - 1];
 	if (code != NULL)
 		(void)blob_get(code);
 	blob_put(&row->code);
@@ -98,6 +98,15 @@ bool fed_get(const struct fed *fed, const struct fed_key *key, struct eth_bytes3
 		*value = fed->rows[cell - 1].value;
 	if (code != NULL)
 		*code = fed->rows[cell - 1].code;
+	return true;
+}
+
+bool fed_row(const struct fed *fed, size_t i, struct fed_key *key, struct eth_bytes32 *value)
+{
+	if (i >= fed->n)
+		return false;
+	*key = fed->rows[i].key;
+	*value = fed->rows[i].value;
 	return true;
 }
 

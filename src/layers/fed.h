@@ -24,9 +24,9 @@ struct fed_key {
 	struct eth_bytes32 slot;
 };
 
-struct fed_row;
+struct fed_entry;
 struct fed {
-	struct fed_row *rows;
+	struct fed_entry *rows;
 	size_t n, capacity;
 	uint32_t *index; /* open addressing over rows, +1 */
 	size_t index_size;
@@ -42,4 +42,6 @@ enum err fed_put(struct fed *fed, const struct fed_key *key, const struct eth_by
 /* value or code may be NULL; code: borrowed until the next put or clear. */
 bool fed_get(const struct fed *fed, const struct fed_key *key, struct eth_bytes32 *value,
 	     struct blob **code);
+/* The row at i, in the order of the first puts; false: there are not so many. */
+bool fed_row(const struct fed *fed, size_t i, struct fed_key *key, struct eth_bytes32 *value);
 void fed_clear(struct fed *fed); /* gives the memory back */
