@@ -154,6 +154,17 @@ $(B)/mock-node: $(B)/obj/mocks/mock_node/main.o $(MOCK) $(CORE)
 $(B)/tests/unit/test_mock_%: $(B)/obj/tests/unit/test_mock_%.o $(MOCK) $(CORE)
 	$(call link,$^ -lcmocka)
 
+# Tests with a mock node in a thread of their own (mocks/mock_node/thread.h): of the mock only
+# what they call is to be seen, since it has functions by names that our own have, too.
+MOCK_THREAD := $(B)/mock_thread.o
+$(MOCK_THREAD): $(MOCK_SRC:%.c=$(B)/obj/%.o)
+	$(Q)$(LD) -r -o $@ $^
+	$(Q)objcopy --wildcard --keep-global-symbol='mock_thread_*' \
+		--keep-global-symbol='history_*' --keep-global-symbol='world_*' \
+		--keep-global-symbol='chain_*' $@
+$(B)/tests/unit/test_upstream_%: $(B)/obj/tests/unit/test_upstream_%.o $(MOCK_THREAD) $(CORE)
+	$(call link,$^ -lcmocka -lhttp_parser)
+
 # Allocations of ours go through the test, which lets one fail.
 $(B)/tests/torture/%: LINK += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 
