@@ -96,11 +96,11 @@ enum err proof_verify(const struct eth_bytes32 *root, struct span key, struct pr
 	enum err err = follow(
 		&walk, (struct span){(const char *)root->bytes, sizeof root->bytes}, value);
 	if (err == OK && walk.used < proof.n)
-		err = REFUSE(
-			detail,
-			"the proof has %zu nodes more than its key has on its path from the "
-			"root: it is another key's, or padded",
-			proof.n - walk.used);
+		err = REFUSE(detail,
+			     "the proof goes on for %zu more after the node where its key "
+			     "ends: it is "
+			     "another key's, or padded",
+			     proof.n - walk.used);
 	if (err != OK)
 		*value = (struct span){NULL, 0};
 	return err;
