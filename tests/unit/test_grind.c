@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "unit.h"
-#include "base/grind.h"
+#include "base/grind.c" /* what a thread does when others have found something */
 #include "base/keccak.h"
 
 static void assert_leads_to(const unsigned char *nibbles, unsigned n, const unsigned char *key,
@@ -52,6 +52,29 @@ static void finds_the_same_with_any_number_of_threads(void **state)
 	}
 }
 
+/* What others have found is kept when it is smaller, and is no reason to stop when it is not.
+ */
+static void the_smallest_counter_wins(void **state)
+{
+	(void)state;
+	static const uint64_t none = UINT64_MAX;
+	struct grind grind = {.key_bytes = 20, .mask = 0xffff, .wanted = 0x3412};
+
+	atomic_init(&grind.next, 0);
+	atomic_init(&grind.found, none);
+	search(&grind);
+	const uint64_t smallest = atomic_load(&grind.found);
+	assert_in_range(smallest, 2, 2000000);
+	const uint64_t others[] = {smallest - 1, smallest + 1, smallest + 100 * CHUNK,
+				   none - 1};
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+		atomic_store(&grind.next, 0);
+		atomic_store(&grind.found, others[i]);
+		search(&grind);
+		assert_true(atomic_load(&grind.found) == (i == 0 ? others[i] : smallest));
+	}
+}
+
 static void can_be_cancelled(void **state)
 {
 	(void)state;
@@ -69,6 +92,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_addresses_and_slots),
 		cmocka_unit_test(finds_the_same_with_any_number_of_threads),
+		cmocka_unit_test(the_smallest_counter_wins),
 		cmocka_unit_test(can_be_cancelled),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -180,6 +180,27 @@ static void refuses_what_is_no_node(void **state)
 	assert_span(value, "v");
 }
 
+/* A node that its parent would contain, and refers to by its hash. */
+static void refuses_a_hash_of_a_short_node(void **state)
+{
+	(void)state;
+	static struct shown shown;
+	struct eth_bytes32 hash;
+	struct buf top;
+
+	keccak256("\xc2\x31v", 3, &hash);
+	buf_init(&top, 100);
+	const size_t mark = rlp_list_open(&top);
+	for (int i = 0; i < 17; i++)
+		rlp_string(&top, hash.bytes, i == 1 || i == 2 ? 32 : 0);
+	rlp_list_close(&top, mark);
+	keccak256(top.ptr, top.len, &hash);
+	assert_ok(show(&shown, buf_as_span(&top)));
+	assert_ok(show(&shown, SPAN("\xc2\x31v")));
+	assert_refused(&hash, SPAN("\x11"), &shown, "so short that its parent must contain it");
+	buf_release(&top);
+}
+
 /* ---- accounts and slots ---- */
 
 struct scene {
@@ -361,6 +382,7 @@ int main(void)
 		cmocka_unit_test(names_the_reason),
 		cmocka_unit_test(the_empty_trie_has_no_nodes),
 		cmocka_unit_test(refuses_what_is_no_node),
+		cmocka_unit_test(refuses_a_hash_of_a_short_node),
 		cmocka_unit_test(accounts),
 		cmocka_unit_test(absent_accounts),
 		cmocka_unit_test(slots),

@@ -428,7 +428,7 @@ static void refuses_what_is_no_node(void **state)
 static void refuses_what_is_embedded_wrongly(void **state)
 {
 	(void)state;
-	/* An extension to a leaf, and one whose leaf is too long for keys. */
+	/* An extension to a leaf. */
 	struct span leaf = SPAN("\xc4\x11\xc2\x20v");
 	const struct trie_resolver resolver = {one_resolve, &leaf};
 	const struct eth_bytes32 hash = {{1}};
@@ -437,9 +437,13 @@ static void refuses_what_is_embedded_wrongly(void **state)
 	assert_ok(trie_from_root(&hash, &root));
 	assert_int_equal(trie_set(&root, SPAN("\x11"), SPAN("v"), &resolver, NULL),
 			 ERR_CORRUPT);
-	leaf = SPAN("\xd4\x31v\xd1\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80"
-		    "\x80\x80");
-	assert_int_equal(trie_set(&root, SPAN("\x11"), SPAN("v"), &resolver, NULL),
+	/* One whose leaf, behind 60 nibbles and a branch, has 8 more. */
+	leaf = SPAN("\xf8\x3b\x9f\x00"
+		    "\x11\x11\x11\x11\x11\x11\x11\x11\x11\x11\x11\x11\x11\x11\x11"
+		    "\x11\x11\x11\x11\x11\x11\x11\x11\x11\x11\x11\x11\x11\x11\x11"
+		    "\xda\xc2\x20v\xc7\x85\x20\x11\x11\x11\x11v"
+		    "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80");
+	assert_int_equal(trie_set(&root, SPAN("\x22"), SPAN("v"), &resolver, NULL),
 			 ERR_CORRUPT);
 	/* One that has 40 bytes, and would have to be hashed. */
 	leaf = SPAN("\xea\x11\xe8\x20\xa6" HASH "123456");
@@ -449,34 +453,45 @@ static void refuses_what_is_embedded_wrongly(void **state)
 	trie_put(&root);
 }
 
-/* A node below the root that is too short to have been hashed. */
+/* A branch whose children at 1 and 2 are these, under their hashes. */
+static struct trie_node *branch_of(struct trie_nodes *nodes, struct span one, struct span two)
+{
+	struct eth_bytes32 hash[3];
+	struct trie_node *root;
+	struct buf top;
+
+	assert_ok(trie_nodes_add(nodes, one));
+	assert_ok(trie_nodes_add(nodes, two));
+	keccak256(one.ptr, one.len, &hash[1]);
+	keccak256(two.ptr, two.len, &hash[2]);
+	buf_init(&top, 100);
+	const size_t mark = rlp_list_open(&top);
+	for (int i = 0; i < 17; i++)
+		rlp_string(&top, hash[i % 3].bytes, i == 1 || i == 2 ? 32 : 0);
+	rlp_list_close(&top, mark);
+	assert_ok(trie_nodes_add(nodes, buf_as_span(&top)));
+	keccak256(top.ptr, top.len, &hash[0]);
+	buf_release(&top);
+	assert_ok(trie_from_root(&hash[0], &root));
+	return root;
+}
+
+/* A node below the root that is too short to have been hashed: on the way, or as a sibling. */
 static void refuses_a_hash_of_a_short_node(void **state)
 {
 	(void)state;
 	struct trie_nodes *nodes = trie_nodes_new(NODES_LIMIT);
 	const struct trie_resolver resolver = trie_nodes_resolver(nodes);
-	const struct span leaf = SPAN("\xc2\x20v");
-	struct eth_bytes32 hash;
-	struct trie_node *root;
+	const struct span brief = SPAN("\xc2\x31v"), whole = SPAN("\xe2\x31\xa0" HASH);
+	struct trie_node *root = branch_of(nodes, brief, whole);
 	struct span value;
-	struct buf top;
 
-	assert_ok(trie_nodes_add(nodes, leaf));
-	keccak256(leaf.ptr, leaf.len, &hash);
-	buf_init(&top, 100);
-	const size_t mark = rlp_list_open(&top);
-	for (int i = 0; i < 16; i++)
-		rlp_string(&top, hash.bytes, i == 1 || i == 2 ? 32 : 0);
-	rlp_string(&top, "", 0);
-	rlp_list_close(&top, mark);
-	assert_ok(trie_nodes_add(nodes, buf_as_span(&top)));
-	keccak256(top.ptr, top.len, &hash);
-	buf_release(&top);
-	assert_ok(trie_from_root(&hash, &root));
+	assert_int_equal(trie_lookup(root, SPAN("\x21"), &resolver, &value, NULL), TRIE_FOUND);
 	assert_int_equal(trie_lookup(root, SPAN("\x11"), &resolver, &value, NULL),
 			 TRIE_CORRUPT);
 	assert_int_equal(trie_set(&root, SPAN("\x11"), SPAN("w"), &resolver, NULL),
 			 ERR_CORRUPT);
+	assert_int_equal(trie_set(&root, SPAN("\x21"), SPAN(""), &resolver, NULL), ERR_CORRUPT);
 	trie_put(&root);
 	trie_nodes_free(&nodes);
 }
