@@ -314,7 +314,7 @@ static void undo_one(struct overlay *overlay, struct undo undo)
 		undo_code(account, undo.before);
 		break;
 	case UNDO_KINDS:
-		REQUIRE(!"a kind of undo entry");
+		REQUIRE(undo.kind != UNDO_KINDS);
 	}
 	changes_mark_account(overlay->changes, account);
 }
