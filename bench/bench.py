@@ -26,6 +26,7 @@ Groups and their members:
     workers        {"1" | "2": LOAD}
     memory, disk   what build/bench/memory and build/bench/disk print
     cold, start    see cold() and start()
+    overlay        {"states": [what build/bench/overlay prints, by slots of state]}
     order          {"orders": [{"name", "memory", and what build/bench/order prints}]}
 
 LOAD is what build/bench/load prints, medians, and server_cpu_us_rounds: the value of each round.
@@ -75,6 +76,7 @@ class Sizes:
         if not BATCH <= self.keys <= self.disk_entries:
             raise SystemExit("BENCH_KEYS: from %d to %d" % (BATCH, self.disk_entries))
         self.reads = pick(1000000, 10000)
+        self.states = pick((1000, 100000, 10000000), (1000, 10000))
         self.requests_replayed = pick(None, 1000)
 
 
@@ -288,6 +290,12 @@ def disk(scene):
                scene.sizes.reads // 2, "--rounds", scene.sizes.rounds)
 
 
+def overlay(scene):
+    """The largest takes a gigabyte."""
+    return {"states": [run("overlay", SERVER_CORES, "--slots", slots, "--reads", scene.sizes.reads,
+                           "--rounds", scene.sizes.rounds) for slots in scene.sizes.states]}
+
+
 def order(scene):
     recorded = orders.recorded(scene.sizes.requests_replayed)
     if not recorded:
@@ -307,7 +315,7 @@ def order(scene):
 
 GROUPS = {
     "single": single, "batch": batch, "latency": latency, "workers": workers, "cold": cold,
-    "memory": memory, "disk": disk, "order": order, "start": start,
+    "memory": memory, "disk": disk, "overlay": overlay, "order": order, "start": start,
 }
 
 

@@ -129,6 +129,16 @@ def library_rows(results):
     return rows
 
 
+OVERLAY_HEAD = ["slots of state", "read", "write after a snapshot", "snapshot",
+                "revert, each of 1,000", "each of 100,000", "bytes for a slot", "resident"]
+
+
+def overlay_rows(group):
+    return [[number(o["slots"])] + [with_unit(o[key], "ns") for key in (
+        "read_ns", "write_ns", "snapshot_ns", "revert_ns", "revert_many_ns")]
+            + [number(o["counted_bytes"]), number(o["resident_bytes"])] for o in group["states"]]
+
+
 ORDER_HEAD = ["recorded order", "accesses", "things", "memory", "entries", "hits", "exact LRU",
               "nothing ever evicted"]
 
@@ -157,6 +167,9 @@ def tables(document):
         yield "workers", "Workers", WORKER_HEAD, worker_rows(results["workers"])
     if library_rows(results):
         yield "library", "Cache, start, cold reads", LIBRARY_HEAD, library_rows(results)
+    if "overlay" in results:
+        yield ("overlay", "Writes, snapshots, reverts", OVERLAY_HEAD,
+               overlay_rows(results["overlay"]))
     if "order" in results:
         yield "order", "Hit ratio", ORDER_HEAD, order_rows(results["order"])
 
@@ -244,6 +257,11 @@ before, it does so less. Calls of a batch are looked up in passes that fetch ahe
 a cell is that of the whole table divided by the cells in it: tables are reserved once and
 touched as they fill. The folder from which forkcache starts is not in the system's memory, as
 after a start of the machine.""",
+    "overlay": """What an overlay of local writes costs by itself (`bench/overlay.c`): slots that
+are there, 256 to an account, at random. Writing one journals what was there before. Reading and
+writing in a state that is larger than the processor's caches is mostly waiting for memory; a
+revert goes back over what was written last, and fetches it ahead. Resident memory is counted in
+pages, which says little of 1,000 slots.""",
     "order": """What the memory cache hits when it replays orders that were recorded, beside an
 exact LRU of as many entries and beside a cache that never evicts, which none can beat. `requests
 of` are what the test suites of two projects asked their node, in order. In the mainnet blocks

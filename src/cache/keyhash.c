@@ -13,3 +13,13 @@ uint64_t keyhash_bytes(struct span bytes, uint64_t seed)
 {
 	return XXH3_64bits_withSeed(bytes.ptr, bytes.len, seed);
 }
+
+uint64_t keyhash_word(const struct eth_bytes32 *word, uint64_t seed)
+{
+	return XXH3_64bits_withSeed(word, sizeof(*word), seed);
+}
+
+uint64_t keyhash_address(const struct eth_address *address, uint64_t seed)
+{
+	return XXH3_64bits_withSeed(address, sizeof(*address), seed);
+}

@@ -18,7 +18,7 @@ struct changes {
 };
 
 _Static_assert(sizeof(struct change_slot) == 96, "the header says what a slot costs");
-_Static_assert(sizeof(struct change_account) == 184, "the header says what an account costs");
+_Static_assert(sizeof(struct change_account) == 192, "the header says what an account costs");
 
 enum err changes_new(struct changes **out)
 {
@@ -70,40 +70,30 @@ size_t changes_bytes(const struct changes *changes)
 
 /* ---- finding and making ---- */
 
-static uint64_t hash_address(const struct changes *changes, const struct eth_address *address)
+/* A slot's hash is of its account's too, so that both can be looked for at once. */
+static uint64_t hash_slot(uint64_t account_hash, const struct eth_bytes32 *slot)
 {
-	return keyhash_bytes((struct span){(const char *)address->bytes, 20}, changes->seed);
-}
-
-static uint64_t hash_word(const struct eth_bytes32 *word, uint64_t seed)
-{
-	return keyhash_bytes((struct span){(const char *)word->bytes, 32}, seed);
-}
-
-/* An account stays where it is: its address in memory is as good as its own. */
-static uint64_t hash_slot(const struct changes *changes, const struct change_account *account,
-			  const struct eth_bytes32 *slot)
-{
-	return hash_word(slot, changes->seed + (uintptr_t)account);
+	return keyhash_word(slot, account_hash);
 }
 
 static uint64_t hash_of_account(const void *cookie, const void *entry)
 {
-	const struct change_account *account = entry;
-	return hash_address(cookie, &account->address);
+	(void)cookie;
+	return ((const struct change_account *)entry)->hash;
 }
 
 static uint64_t hash_of_slot(const void *cookie, const void *entry)
 {
 	const struct change_slot *slot = entry;
-	return hash_slot(cookie, slot->account, &slot->slot);
+	(void)cookie;
+	return hash_slot(slot->account->hash, &slot->slot);
 }
 
 static uint64_t hash_of_code(const void *cookie, const void *entry)
 {
 	const struct changes *changes = cookie;
 	const struct change_code *code = entry;
-	return hash_word(&code->hash, changes->seed);
+	return keyhash_word(&code->hash, changes->seed);
 }
 
 static struct change_account *find_account(const struct changes *changes, uint64_t hash,
@@ -120,7 +110,7 @@ static struct change_account *find_account(const struct changes *changes, uint64
 struct change_account *changes_find_account(const struct changes *changes,
 					    const struct eth_address *address)
 {
-	return find_account(changes, hash_address(changes, address), address);
+	return find_account(changes, keyhash_address(address, changes->seed), address);
 }
 
 static struct change_slot *find_slot(const struct changes *changes, uint64_t hash,
@@ -139,13 +129,13 @@ struct change_slot *changes_find_slot(const struct changes *changes,
 				      const struct change_account *account,
 				      const struct eth_bytes32 *slot)
 {
-	return find_slot(changes, hash_slot(changes, account, slot), account, slot);
+	return find_slot(changes, hash_slot(account->hash, slot), account, slot);
 }
 
 struct change_account *changes_account(struct changes *changes,
 				       const struct eth_address *address)
 {
-	const uint64_t hash = hash_address(changes, address);
+	const uint64_t hash = keyhash_address(address, changes->seed);
 	struct change_account *account = find_account(changes, hash, address);
 	if (account)
 		return account;
@@ -153,6 +143,7 @@ struct change_account *changes_account(struct changes *changes,
 	if (!account)
 		return NULL;
 	account->address = *address;
+	account->hash = hash;
 	if (changes->last)
 		changes->last->next = account;
 	else
@@ -164,7 +155,7 @@ struct change_account *changes_account(struct changes *changes,
 struct change_slot *changes_slot(struct changes *changes, struct change_account *account,
 				 const struct eth_bytes32 *slot)
 {
-	const uint64_t hash = hash_slot(changes, account, slot);
+	const uint64_t hash = hash_slot(account->hash, slot);
 	struct change_slot *entry = find_slot(changes, hash, account, slot);
 	if (entry)
 		return entry;
@@ -190,7 +181,7 @@ struct blob *changes_find_code(const struct changes *changes,
 			       const struct eth_bytes32 *code_hash)
 {
 	struct table_probe probe =
-		table_probe(&changes->codes, hash_word(code_hash, changes->seed));
+		table_probe(&changes->codes, keyhash_word(code_hash, changes->seed));
 	const struct change_code *entry;
 	do {
 		entry = table_next(&changes->codes, &probe);
@@ -204,7 +195,7 @@ enum err changes_add_code(struct changes *changes, const struct eth_bytes32 *cod
 	if (changes_find_code(changes, code_hash))
 		return OK;
 	struct change_code *entry = table_add(
-		&changes->codes, hash_word(code_hash, changes->seed), hash_of_code, changes);
+		&changes->codes, keyhash_word(code_hash, changes->seed), hash_of_code, changes);
 	if (!entry)
 		return ERR_NOMEM;
 	*entry = (struct change_code){*code_hash, blob_get(code)};
@@ -247,10 +238,13 @@ enum lookup changes_read_account(const struct changes *changes,
 enum lookup changes_read_slot(const struct changes *changes, const struct eth_address *address,
 			      const struct eth_bytes32 *slot, struct eth_bytes32 *value)
 {
-	const struct change_account *account = changes_find_account(changes, address);
+	const uint64_t account_hash = keyhash_address(address, changes->seed);
+	const uint64_t hash = hash_slot(account_hash, slot);
+	table_prefetch(&changes->slots, hash);
+	const struct change_account *account = find_account(changes, account_hash, address);
 	if (!account)
 		return MISS;
-	const struct change_slot *entry = changes_find_slot(changes, account, slot);
+	const struct change_slot *entry = find_slot(changes, hash, account, slot);
 	if (entry && change_slot_holds(entry)) {
 		*value = entry->value;
 		return HIT;

@@ -14,7 +14,7 @@
  * entry that was undone stays too, with mask 0 or present false, and is found again by the
  * next write of that key. One thread writes; several may read while nobody writes.
  *
- * Cost: 96 bytes a slot and 184 an account, and for each 11 to 16 bytes of an index (27 for the
+ * Cost: 96 bytes a slot and 192 an account, and for each 11 to 16 bytes of an index (27 for the
  * moment in which it grows). Growing rehashes all of a kind: a write takes that long once in so
  * many; reverting never grows anything.
  */
@@ -44,6 +44,7 @@ struct change_account {
 	struct change_slot *dirty_slots; /* by next_dirty */
 	struct change_account *next_dirty;
 	struct change_account *next; /* in the order of their making */
+	uint64_t hash;		     /* of the address */
 };
 
 struct change_slot {

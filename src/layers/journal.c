@@ -108,6 +108,23 @@ void journal_push(struct journal *journal, enum undo_kind kind, void *target,
 	journal->count++;
 }
 
+static uint64_t last_word(const struct journal_chunk *chunk, size_t used)
+{
+	uint64_t word;
+	memcpy(&word, chunk->bytes + used - WORD_BYTES, WORD_BYTES);
+	return word;
+}
+
+static size_t length_of(uint64_t word)
+{
+	return WORD_BYTES + before_bytes[word >> KIND_SHIFT];
+}
+
+static void *target_of(uint64_t word)
+{
+	return (void *)(uintptr_t)(word & ((UINT64_C(1) << KIND_SHIFT) - 1));
+}
+
 struct undo journal_pop(struct journal *journal)
 {
 	struct journal_chunk *top = journal->top;
@@ -117,12 +134,25 @@ struct undo journal_pop(struct journal *journal)
 		journal->spare = top;
 		journal->top = top = top->below;
 	}
-	uint64_t word;
-	memcpy(&word, top->bytes + top->used - WORD_BYTES, WORD_BYTES);
-	const enum undo_kind kind = (enum undo_kind)(word >> KIND_SHIFT);
-	top->used -= WORD_BYTES + before_bytes[kind];
+	const uint64_t word = last_word(top, top->used);
+	top->used -= length_of(word);
 	journal->count--;
-	return (struct undo){kind,
-			     (void *)(uintptr_t)(word & ((UINT64_C(1) << KIND_SHIFT) - 1)),
+	return (struct undo){(enum undo_kind)(word >> KIND_SHIFT), target_of(word),
 			     top->bytes + top->used};
+}
+
+struct journal_look journal_look(const struct journal *journal)
+{
+	return (struct journal_look){journal->top, journal->top ? journal->top->used : 0};
+}
+
+const void *journal_look_back(struct journal_look *look)
+{
+	if (look->used == 0) {
+		look->chunk = look->chunk->below;
+		look->used = look->chunk->used;
+	}
+	const uint64_t word = last_word(look->chunk, look->used);
+	look->used -= length_of(word);
+	return target_of(word);
 }

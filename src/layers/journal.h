@@ -68,3 +68,12 @@ void journal_push(struct journal *journal, enum undo_kind kind, void *target,
 		  const void *before);
 /* The newest one, which is none any more. There has to be one. */
 struct undo journal_pop(struct journal *journal);
+
+/* Looks at entries before they are popped, newest first; keep ahead of the pops. */
+struct journal_look {
+	const struct journal_chunk *chunk;
+	size_t used;
+};
+struct journal_look journal_look(const struct journal *journal);
+/* What the next one is about. There has to be one. */
+const void *journal_look_back(struct journal_look *look);

@@ -51,6 +51,17 @@ static inline struct table_probe table_probe(const struct table *table, uint64_t
 				    hash << TABLE_ADDRESS_BITS};
 }
 
+/* Fetches what a walk will look at first, while something else is waited for. */
+static inline void table_prefetch(const struct table *table, uint64_t hash)
+{
+	if (table->places_n == 0)
+		return;
+	const uint64_t place = table->places[table_place(hash, table->places_n)];
+	const uint64_t address = place & ((UINT64_C(1) << TABLE_ADDRESS_BITS) - 1);
+	__builtin_prefetch((const void *)(uintptr_t)address);
+	__builtin_prefetch((const void *)(uintptr_t)(address + 64));
+}
+
 /* NULL: there are no more. */
 static inline void *table_next(const struct table *table, struct table_probe *probe)
 {
