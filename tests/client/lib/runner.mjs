@@ -9,8 +9,10 @@ export class Skip extends Error {}
 const DEADLINE_MS = 90_000;
 
 function withDeadline(promise, ms) {
-	const { promise: late, reject } = Promise.withResolvers();
-	const timer = setTimeout(() => reject(new Error(`no end after ${ms / 1000} s`)), ms);
+	let timer;
+	const late = new Promise((_, reject) => {
+		timer = setTimeout(() => reject(new Error(`no end after ${ms / 1000} s`)), ms);
+	});
 	return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
