@@ -214,6 +214,7 @@ test: packages ## install what is missing, build, and run all tests
 	$(Q)$(MAKE) --no-print-directory check-crash
 	$(Q)$(MAKE) --no-print-directory check-script
 	$(Q)$(MAKE) --no-print-directory check-client
+	$(Q)$(MAKE) --no-print-directory check-evm
 	$(Q)$(MAKE) --no-print-directory bench-smoke
 
 run_all = @set -e; for t in $1; do echo "== $$t"; $(RUN_UNDER) $$t; done
@@ -247,6 +248,10 @@ check-script: $(PROGRAMS) $(LIBRARY) $(EXAMPLES) ## the programs against the moc
 .PHONY: check-client
 check-client: $(PROGRAMS) ## real anvil, Hardhat, viem and ethers in front of forkcache
 	$(Q)$(if $(wildcard tests/client/run.sh),BUILD=$(abspath $(B)) tests/client/run.sh,echo "tests/client/run.sh is not here: skipped")
+
+.PHONY: check-evm
+check-evm: $(PROGRAMS) $(LIBRARY) ## a real EVM over libforkcache, by recorded transactions (CORPUS_DIR)
+	$(Q)BUILD=$(abspath $(B)) tests/client/evm/run.sh
 
 .PHONY: check-asan
 check-asan: ## unit, corpus, fuzz corpus, torture and script tests under the address and undefined sanitizers

@@ -91,6 +91,7 @@ const c = {
 	snapshot: declare(`int fc_snapshot(${HANDLE}, _Out_ uint64_t *id)`),
 	revert: declare(`int fc_revert(${HANDLE}, uint64_t id)`),
 	snapshotCommit: declare(`int fc_snapshot_commit(${HANDLE}, uint64_t id)`),
+	stateRoot: declare(`int fc_state_root(${HANDLE}, _Out_ fc_bytes32 *root)`),
 	dumpChanges: declare(
 		`int fc_dump_changes(${HANDLE}, fc_write_fn *write, void *cookie)`,
 	),
@@ -268,6 +269,12 @@ class Handle {
 
 	commit(id) {
 		this.#do(c.snapshotCommit(this.#state[0], id));
+	}
+
+	stateRoot() {
+		const root = {};
+		this.#do(c.stateRoot(this.#state[0], root));
+		return root.bytes;
 	}
 
 	// The change dump, parsed.

@@ -9,7 +9,8 @@
 //                       synchronous, and resumable in two ways (see resume.mjs)
 //   the same            while three in ten of the node's answers are faults
 //
-// and each has to leave what the reference leaves, in every account and slot that was touched.
+// and each has to leave what the reference leaves, in every account and slot that was touched,
+// and the state root that ethereumjs's own trie has then.
 import assert from "node:assert/strict";
 import path from "node:path";
 import { check, figure, summary } from "../lib/runner.mjs";
@@ -25,6 +26,7 @@ import {
 	OVERLAY,
 	RESUMABLE,
 } from "./library.mjs";
+import { rootAfter } from "./merkle.mjs";
 import { startNode } from "./node.mjs";
 import { allTouched, checkDump, look } from "./outcome.mjs";
 import { recordings } from "./recordings.mjs";
@@ -56,19 +58,39 @@ async function onReference(recording) {
 	};
 }
 
-// writer has run the transaction since the snapshot; what it did is published and read back
-// through another handle, which had not seen it before.
-function settle(recording, expected, outcome, { writer, reader, snapshot }) {
+// Two handles of one database: a transaction is run on the writer, since its snapshot, and is
+// nobody else's until that is committed.
+function session(db, keep, options) {
+	return {
+		writer: keep(db.handle(options)),
+		reader: keep(db.handle()),
+		snapshot: undefined,
+	};
+}
+
+async function runOn(recording, session) {
+	session.snapshot = session.writer.snapshot();
+	return run(recording, session.writer);
+}
+
+function undo(session) {
+	if (session.snapshot !== undefined) session.writer.revert(session.snapshot);
+	session.snapshot = undefined;
+}
+
+// What the writer did is published, and read back through the reader, which had not seen it.
+function settle(recording, expected, outcome, session) {
+	const { writer, reader } = session;
 	const touched = allTouched(outcome, reader, writer);
 	const before = look(reader, touched);
 	const own = look(writer, touched);
-	writer.commit(snapshot);
+	writer.commit(session.snapshot);
+	session.snapshot = undefined;
 	const after = look(reader, touched);
 	const told = { calls: outcome.calls, touched, before, after };
 	assert.deepEqual(own, after, "what the writer saw, and what is published");
 	assert.deepEqual(told, expected, "as over the reference");
 	compare(recording, told);
-	return told;
 }
 
 // ---- memory:// ----
@@ -87,18 +109,17 @@ const bytesOf = (hex) => new Uint8Array(Buffer.from(hex.slice(2), "hex"));
 
 // Once undone, then again: an undone transaction leaves nothing.
 async function inMemory(recording, expected, keep) {
-	const db = keep(
-		new Database([{ kind: MEMORY, keep_empty_accounts: recording.keepEmpty }]),
-	);
-	const [writer, reader] = [keep(db.handle()), keep(db.handle())];
-	write(reader, recording.alloc);
-	const undone = writer.snapshot();
-	await run(recording, writer);
-	writer.revert(undone);
-	assert.deepEqual(look(writer, expected.touched), expected.before, "reverted");
-	const snapshot = writer.snapshot();
-	settle(recording, expected, await run(recording, writer), { writer, reader, snapshot });
+	const layers = [{ kind: MEMORY, keep_empty_accounts: recording.keepEmpty }];
+	const own = session(keep(new Database(layers)), keep);
+	write(own.reader, recording.alloc);
+	await runOn(recording, own);
+	undo(own);
+	assert.deepEqual(look(own.writer, expected.touched), expected.before, "undone");
+	settle(recording, expected, await runOn(recording, own), own);
+	assert.equal(rootOf(own.reader), await rootAfter(recording), "state root");
 }
+
+const rootOf = (handle) => `0x${Buffer.from(handle.stateRoot()).toString("hex")}`;
 
 // ---- a fork ----
 
@@ -119,38 +140,36 @@ function writeAbove(handle, { alloc, overridden, keepEmpty }) {
 	}
 }
 
-function prepare(recording, url, keep, options) {
-	const db = keep(openFork(recording, url));
-	const [writer, reader] = [keep(db.handle(options)), keep(db.handle())];
-	writeAbove(reader, recording);
-	return { writer, reader };
+function forkOf(recording, { url }, keep, options) {
+	const own = session(keep(openFork(recording, url)), keep, options);
+	writeAbove(own.reader, recording);
+	return own;
 }
 
-function finish(recording, expected, outcome, { writer, reader, snapshot }) {
-	const told = settle(recording, expected, outcome, { writer, reader, snapshot });
-	checkDump(reader.changes(), told.before, told.after);
+function finish(recording, expected, outcome, session) {
+	settle(recording, expected, outcome, session);
+	checkDump(session.reader.changes(), expected.before, expected.after);
 }
 
-async function synchronous(recording, expected, url, keep) {
-	const { writer, reader } = prepare(recording, url, keep);
-	const snapshot = writer.snapshot();
-	finish(recording, expected, await run(recording, writer), { writer, reader, snapshot });
+async function synchronous(recording, expected, session) {
+	finish(recording, expected, await runOn(recording, session), session);
 }
 
-// What is fetched is counted where it arrives. The last run is watched, and misses nothing.
-async function resumable(recording, expected, node, ahead, keep) {
-	const { writer, reader } = prepare(recording, node.url, keep, { wait: RESUMABLE });
+async function resumable(recording, expected, session, ahead) {
+	await resume(recording, session.writer, { ahead });
+	finish(recording, expected, await runOn(recording, session), session);
+}
+
+// What is fetched is counted where it arrives.
+async function roundTrips(recording, expected, node, ahead, keep) {
+	const session = forkOf(recording, node, keep, { wait: RESUMABLE });
 	await node.control({ reset_counters: true });
-	await resume(recording, writer, { ahead });
+	await resume(recording, session.writer, { ahead });
 	const { http_requests: trips } = await node.counters();
-	const snapshot = writer.snapshot();
-	const outcome = await run(recording, writer);
-	assert.equal(
-		(await node.counters()).http_requests,
-		trips,
-		"the last run needs nothing",
-	);
-	finish(recording, expected, outcome, { writer, reader, snapshot });
+	const outcome = await runOn(recording, session);
+	const { http_requests: then } = await node.counters();
+	assert.equal(then, trips, "the last run needs nothing");
+	finish(recording, expected, outcome, session);
 	return trips;
 }
 
@@ -161,7 +180,7 @@ async function inBounds(recording, expected, node, keep) {
 		["ahead", true],
 	]) {
 		const chain = await chainOf(recording, { ahead });
-		const trips = await resumable(recording, expected, node, ahead, keep);
+		const trips = await roundTrips(recording, expected, node, ahead, keep);
 		assert.ok(
 			trips <= chain,
 			`${way}: ${trips} round trips for a chain of ${chain} reads`,
@@ -174,30 +193,30 @@ async function inBounds(recording, expected, node, keep) {
 
 // ---- faults ----
 
-// Each kind once in nine, of what the ones before let pass: three in ten.
-const FAULTS = ["http", "reset", "rpc-error"].map((kind) => {
-	const fields = {
-		http: { status: 502 },
-		"rpc-error": { code: -32000, message: "try again" },
-	};
-	return { kind, every: 9, ...fields[kind] };
-});
+// What passes: 429, 503, resets, truncated and slow replies, internal errors, null. Three in ten.
+const FAULTS = { fault_rate: 30, fault_seed: 1 };
+const NO_FAULTS = { fault_rate: 0 };
 
-// The same result, or one clean error; and when the node is well again, the same result.
-async function underFaults(recording, expected, node, attemptOn) {
-	await node.control({ faults: FAULTS });
+// The same result, or one clean error, after which the handle is as good as before: when the
+// node is well again, the same result.
+async function underFaults(recording, node, keep, options, attempt) {
+	let session;
+	await node.control(FAULTS);
 	try {
-		await attemptOn();
+		session = forkOf(recording, node, keep, options);
+		await attempt(session);
 		tally.same++;
 	} catch (error) {
 		if (!(error instanceof Failure)) throw error;
 		assert.ok(NETWORK_FAILURES.includes(error.err), error.message);
 		assert.notEqual(error.detail, "", "an error says what was asked");
 		tally.clean++;
-		await node.control({ faults: [] });
-		await attemptOn();
+		await node.control(NO_FAULTS);
+		session ??= forkOf(recording, node, keep, options);
+		undo(session);
+		await attempt(session);
 	}
-	await node.control({ faults: [] });
+	await node.control(NO_FAULTS);
 }
 
 // ---- all of it ----
@@ -207,13 +226,19 @@ async function everywhere(recording, keep) {
 	const words = compare(recording, expected);
 	await inMemory(recording, expected, keep);
 	const node = keep(await startNode(recording));
-	await synchronous(recording, expected, node.url, keep);
-	const trips = await inBounds(recording, expected, node, keep);
-	await underFaults(recording, expected, node, () =>
-		synchronous(recording, expected, node.url, keep),
+	const fork = forkOf(recording, node, keep);
+	await synchronous(recording, expected, fork);
+	assert.equal(
+		rootOf(fork.reader),
+		await rootAfter(recording),
+		"state root, over the fork",
 	);
-	await underFaults(recording, expected, node, () =>
-		resumable(recording, expected, node, true, keep),
+	const trips = await inBounds(recording, expected, node, keep);
+	await underFaults(recording, node, keep, {}, (session) =>
+		synchronous(recording, expected, session),
+	);
+	await underFaults(recording, node, keep, { wait: RESUMABLE }, (session) =>
+		resumable(recording, expected, session, true),
 	);
 	figure(`${hardforkOf(recording)}: ${words}; round trips: ${trips}`);
 	tally.compared++;

@@ -27,6 +27,5 @@ export async function startNode({ path: file }) {
 		stop: () => process.stop(),
 		control: (members) => ask("", members),
 		counters: () => ask("/counters"),
-		faults: () => ask("/faults"),
 	};
 }

@@ -39,9 +39,9 @@ export async function resume(recording, handle, { ahead }) {
 		const snapshot = handle.snapshot();
 		const state = new State(handle, { ahead });
 		const error = await attempt(recording, state);
+		handle.revert(snapshot);
 		if (state.failure !== undefined) throw state.failure;
 		if (!state.missed && error !== undefined) throw error;
-		handle.revert(snapshot);
 		if (!state.missed) return rounds;
 		if (handle.needed() === 0)
 			throw new Error("a read is pending, and nothing is needed");
