@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // libforkcache by koffi, a C FFI: the functions of include/forkcache.h that an EVM needs. What a
 // function says by its return value is thrown as a Failure, but for FC_PENDING.
+import fs from "node:fs";
 import path from "node:path";
-import { build, require } from "../lib/packages.mjs";
+import { build, here, require } from "../lib/packages.mjs";
 
 const koffi = require("koffi");
 
@@ -99,21 +100,22 @@ const c = {
 	fetchNeeded: declare(`int fc_fetch_needed(${HANDLE})`),
 };
 
-// enum fc_err, enum fc_kind, enum fc_wait and the masks of fc_get_account.
-export const OK = 0;
-export const PENDING = 2;
-export const ACCOUNT_NOT_FOUND = 10;
+// The enumerators of the header, without their FC_.
+const header = fs.readFileSync(path.join(here, "../../include/forkcache.h"), "utf8");
+export const FC = Object.fromEntries(
+	[...header.matchAll(/\bFC_([A-Z_]+) = (\d+)/g)].map(([, name, value]) => [
+		name,
+		Number(value),
+	]),
+);
 // What a remote that is away, slow, or talks nonsense may be reported as.
-export const NETWORK_FAILURES = [40, 41, 42, 43, 44];
-export const MEMORY = 1;
-export const OVERLAY = 5;
-export const FORK = 6;
-const BLOCKING = 0;
-export const RESUMABLE = 1;
-const BALANCE = 1;
-const NONCE = 2;
-const CODE_HASH = 4;
-const EXISTS = 16;
+export const NETWORK_FAILURES = [
+	FC.ERR_NETWORK,
+	FC.ERR_CONNECTION_FAILED,
+	FC.ERR_TIMEOUT,
+	FC.ERR_QUERY_FAILED,
+	FC.ERR_RATE_LIMITED,
+];
 
 const ZERO = { bytes: new Uint8Array(32) };
 
@@ -138,10 +140,10 @@ export class Database {
 			typeof layers === "string"
 				? c.open(layers, this.#db, why)
 				: c.openLayers(nested(layers), this.#db, why);
-		if (err !== OK) throw new Failure(err, why.detail);
+		if (err !== FC.OK) throw new Failure(err, why.detail);
 	}
 
-	handle({ wait = BLOCKING } = {}) {
+	handle({ wait = FC.BLOCKING } = {}) {
 		const options = { size: koffi.sizeof("fc_state_options"), wait };
 		return new Handle(this.#db[0], options);
 	}
@@ -150,7 +152,7 @@ export class Database {
 	stop() {
 		const why = {};
 		const err = c.close(this.#db, why);
-		if (err !== OK) throw new Failure(err, why.detail);
+		if (err !== FC.OK) throw new Failure(err, why.detail);
 	}
 }
 
@@ -171,7 +173,7 @@ class Handle {
 
 	constructor(db, options) {
 		const err = c.stateNew(db, options, this.#state);
-		if (err !== OK) throw new Failure(err, "fc_state_new");
+		if (err !== FC.OK) throw new Failure(err, "fc_state_new");
 	}
 
 	stop() {
@@ -183,17 +185,17 @@ class Handle {
 	}
 
 	#do(err) {
-		if (err !== OK) throw this.#failure(err);
+		if (err !== FC.OK) throw this.#failure(err);
 	}
 
 	#known(err) {
-		if (err !== OK && err !== PENDING) throw this.#failure(err);
-		return err === OK;
+		if (err !== FC.OK && err !== FC.PENDING) throw this.#failure(err);
+		return err === FC.OK;
 	}
 
 	account(address) {
 		const told = {};
-		const wanted = BALANCE | NONCE | CODE_HASH | EXISTS;
+		const wanted = FC.BALANCE | FC.NONCE | FC.CODE_HASH | FC.EXISTS;
 		const err = c.getAccount(this.#state[0], { bytes: address }, wanted, told);
 		if (!this.#known(err)) return undefined;
 		const { exists, nonce, balance, code_hash } = told;
@@ -207,7 +209,7 @@ class Handle {
 
 	setAccount(address, { nonce, balance }) {
 		const told = {
-			mask: BALANCE | NONCE,
+			mask: FC.BALANCE | FC.NONCE,
 			nonce,
 			balance: { bytes: toBytes32(balance) },
 			code_hash: ZERO,
@@ -219,7 +221,7 @@ class Handle {
 	// What is not there need not be deleted.
 	deleteAccount(address) {
 		const err = c.deleteAccount(this.#state[0], { bytes: address });
-		return err === ACCOUNT_NOT_FOUND ? true : this.#known(err) || undefined;
+		return err === FC.ERR_ACCOUNT_NOT_FOUND ? true : this.#known(err) || undefined;
 	}
 
 	storage(address, slot) {

@@ -40,6 +40,15 @@ export function allTouched({ touched, called, to, authorities }, before, after) 
 	return all;
 }
 
+// What is hardest to keep a state for, of what the transaction does.
+export function kindsOf({ calls, authorities }) {
+	const types = ({ type, calls: inner = [] }) => [type, ...inner.flatMap(types)];
+	const kinds = types(calls).filter((type) =>
+		/^(CREATE2?|SELFDESTRUCT|DELEGATECALL)$/.test(type),
+	);
+	return new Set(authorities.length > 0 ? [...kinds, "EIP-7702"] : kinds);
+}
+
 // The change dump has what changed, and nothing that did not.
 export function checkDump(dump, before, after) {
 	const at = (list, address) => list.find((one) => one.address === address);
