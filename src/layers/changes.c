@@ -15,6 +15,7 @@ struct changes {
 	struct change_account *dirty;	     /* by next_dirty */
 	size_t code_bytes;
 	uint64_t seed;
+	uint64_t clears;
 };
 
 _Static_assert(sizeof(struct change_slot) == 96, "the header says what a slot costs");
@@ -51,6 +52,12 @@ void changes_clear(struct changes *changes)
 	table_release(&changes->codes);
 	changes->first = changes->last = changes->dirty = NULL;
 	changes->code_bytes = 0;
+	changes->clears++;
+}
+
+uint64_t changes_clears(const struct changes *changes)
+{
+	return changes->clears;
 }
 
 void changes_free(struct changes **changes)

@@ -66,6 +66,8 @@ enum err changes_new(struct changes **out) WARN_UNUSED;
 void changes_free(struct changes **changes);
 /* Empties it, marks and all, and gives its memory back. */
 void changes_clear(struct changes *changes);
+/* How often that was: nothing tells of what went by it. */
+uint64_t changes_clears(const struct changes *changes);
 
 /* NULL: no entry. */
 struct change_account *changes_find_account(const struct changes *changes,

@@ -146,7 +146,9 @@ static enum err edit_overlay(struct work *work, bool all)
 static enum err own_version(struct work *own, struct work *published, uint64_t sequence)
 {
 	struct root_view *view = own->job->view;
-	const bool again = view->valid && view->base == sequence;
+	const struct changes *changes = overlay_changes(state_overlay(view->state));
+	const bool again = view->valid && view->base == sequence &&
+			   view->clears == changes_clears(changes);
 
 	own->below = published;
 	own->overlay = true;
@@ -168,6 +170,7 @@ static void keep_version(struct work *own, uint64_t sequence)
 
 	view->valid = true;
 	view->base = sequence;
+	view->clears = changes_clears(overlay_changes(state_overlay(view->state)));
 	view->accounts = trie_get(own->accounts);
 	view->own = own->own;
 	own->own = (struct storages){0};

@@ -269,9 +269,8 @@ enum err root_edit(struct work *work, const struct edit *edit)
 	bool found, known, gone = false, unread = false, no_storage = false;
 	enum err err = root_leaf(work, work->accounts, &edit->address, &leaf, &found, &known);
 
-	if (err == OK && !found)
-		leaf.storage_root = eth_empty_trie_root;
-	if (err == OK && (edit->has_slots || edit->reload))
+	/* One that was empty, and so had no leaf, may have had slots all the same. */
+	if (err == OK && (edit->has_slots || edit->reload || (known && !found)))
 		err = edit_storage(work, edit, &leaf.storage_root, &no_storage);
 	if (err == OK)
 		err = read_fields(work, &edit->address, &leaf, &gone, &unread);

@@ -36,7 +36,7 @@ struct root_view {
 	struct root_cache *cache;
 	struct state *state;
 	bool valid;
-	uint64_t base;
+	uint64_t base, clears; /* clears: of the overlay's changes */
 	struct trie_node *accounts;
 	struct storages own;
 };
