@@ -75,10 +75,12 @@ CORPUS_SRC := $(wildcard tests/corpus/test_*.c)
 TORTURE_SRC := $(wildcard tests/torture/test_*.c)
 CRASH_SRC := $(wildcard tests/crash/test_*.c)
 CONTRACT_SRC := $(wildcard tests/contract/test_*.c)
+MODEL_SRC := $(wildcard tests/model/test_*.c)
 UNIT := $(UNIT_SRC:%.c=$(B)/%)
 TORTURE := $(TORTURE_SRC:%.c=$(B)/%)
 CRASH := $(CRASH_SRC:%.c=$(B)/%)
 CONTRACT := $(CONTRACT_SRC:%.c=$(B)/%)
+MODEL := $(MODEL_SRC:%.c=$(B)/%)
 CORPUS := $(CORPUS_SRC:%.c=$(B)/%)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ := $(FUZZ_SRC:%.c=$(B)/%)
@@ -207,6 +209,7 @@ run: packages ## build and serve: UPSTREAM=https://... [FORK_BLOCK=finalized] [L
 test: packages ## install what is missing, build, and run all tests
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)$(MAKE) --no-print-directory check-unit
+	$(Q)$(MAKE) --no-print-directory check-model
 	$(Q)$(MAKE) --no-print-directory check-contract
 	$(Q)$(MAKE) --no-print-directory check-corpus
 	$(Q)$(MAKE) --no-print-directory check-fuzz-corpus
@@ -222,6 +225,11 @@ run_all = @set -e; for t in $1; do echo "== $$t"; $(RUN_UNDER) $$t; done
 .PHONY: check-unit
 check-unit: $(UNIT) ## one module each, against fakes
 	$(call run_all,$(UNIT))
+
+# FORKCACHE_MODEL_OPERATIONS=20000 for where they are slow
+.PHONY: check-model
+check-model: $(MODEL) ## random operations against references that copy everything
+	$(call run_all,$(MODEL))
 
 .PHONY: check-contract
 check-contract: $(CONTRACT) $(B)/mock-node ## one suite over every back end and stack of layers
@@ -378,5 +386,5 @@ help: ## this list
 		printf '  %-18s %s\n' "$$t" "$$what"; done
 
 -include $(patsubst %.o,%.d,$(OBJ) $(FAKE_OBJ) $(MOCK_SRC:%.c=$(B)/obj/%.o) $(B)/obj/src/cli/main.o \
-	$(B)/obj/mocks/mock_node/main.o $(patsubst %.c,$(B)/obj/%.d,$(UNIT_SRC) $(CORPUS_SRC) $(TORTURE_SRC) $(CRASH_SRC) $(CONTRACT_SRC) \
+	$(B)/obj/mocks/mock_node/main.o $(patsubst %.c,$(B)/obj/%.d,$(UNIT_SRC) $(CORPUS_SRC) $(TORTURE_SRC) $(CRASH_SRC) $(CONTRACT_SRC) $(MODEL_SRC) \
 	$(wildcard bench/*.c) 	$(wildcard tests/fuzz/*.c)))
