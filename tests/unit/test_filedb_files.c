@@ -333,13 +333,15 @@ static void one_process_has_it_once(void **state)
 	expect_slot(scene, 1, 0, 255, HIT, 2);
 }
 
-static void hold(const char *folder, int ready)
+/* Until it is killed, or its parent is gone. */
+static void hold(const char *folder, int ready, const int parent[2])
 {
+	char byte;
+	close(parent[1]);
 	fixture_filedb(folder, 0);
-	if (write(ready, "x", 1) != 1)
+	if (write(ready, "x", 1) != 1 || read(parent[0], &byte, 1) != 0)
 		_exit(1);
-	for (;;)
-		pause();
+	_exit(0);
 }
 
 static void another_process_is_named(void **state)
@@ -347,12 +349,13 @@ static void another_process_is_named(void **state)
 	struct scene *scene = *state;
 	struct err_detail detail;
 	char byte, number[32];
-	int ready[2];
+	int ready[2], parent[2];
 	close_scene(scene);
 	assert_ok(pipe(ready));
+	assert_ok(pipe(parent));
 	pid_t pid = fork();
 	if (pid == 0)
-		hold(scene->folder, ready[1]);
+		hold(scene->folder, ready[1], parent);
 	assert_int_equal(read(ready[0], &byte, 1), 1);
 	assert_int_equal(try_open(scene->folder, &detail), ERR_CONFIG);
 	snprintf(number, sizeof number, "process %ld", (long)pid);
@@ -360,8 +363,10 @@ static void another_process_is_named(void **state)
 	assert_non_null(strstr(detail.text, scene->folder));
 	assert_ok(kill(pid, SIGKILL));
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
-	close(ready[0]);
-	close(ready[1]);
+	for (int i = 0; i < 2; i++) {
+		close(ready[i]);
+		close(parent[i]);
+	}
 	open_scene(scene, 0); /* nobody has to remove a file */
 }
 
