@@ -449,8 +449,9 @@ FC_CHECKED enum fc_err fc_state_root_start(struct fc_state *state,
 					   const struct fc_op_options *options,
 					   struct fc_op **op);
 
-/* Whether it has ended: with a result, an error, or cancelled. */
-FC_API bool fc_op_ready(const struct fc_op *op);
+/* Whether it has ended: with a result, an error, or cancelled. Takes what has arrived; waits for
+ * nothing, and runs no callbacks. */
+FC_API bool fc_op_ready(struct fc_op *op);
 FC_API bool fc_op_failed(const struct fc_op *op);
 /* FC_OK when it has ended (see fc_op_result), FC_ERR_TIMEOUT when it has not. timeout_ms -1:
  * no limit. Runs no callbacks. */

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+#include "api/root.h"
+#include "api/read.h"
+
+static enum lookup fail(struct fault *fault, enum err err, const char *why)
+{
+	fault->err = err_set(&fault->detail, err, "%s", why ? why : err_name(err));
+	return FAILED;
+}
+
+static enum err begin_job(struct fc_op *op)
+{
+	struct fc_state *s = op->handle;
+	if (!s->roots) {
+		const enum err err = root_view_new(s->db->roots, s->state, &s->roots);
+		if (err != OK)
+			return err;
+	}
+	return root_job_new(s->roots, &op->job);
+}
+
+/* What was fetched for it: a proof that failed fails it; a witness that nobody has does not. */
+static const struct want *failed_want(struct fc_op *op)
+{
+	for (const struct want *want = op->first_want; want; want = want->next_of_owner) {
+		if (want->err == OK)
+			continue;
+		if (want->purpose == WANT_ROOT)
+			return want;
+		if (want->purpose == WANT_WITNESS)
+			root_job_no_witness(op->job);
+	}
+	return NULL;
+}
+
+static enum err want_what_it_lacks(struct fc_op *op)
+{
+	static const struct need none = {.kind = NEED_PROOF};
+	bool witness;
+	size_t n;
+	enum err err = OK;
+	const struct need *needs = root_job_needs(op->job, &n, &witness);
+	for (size_t i = 0; i < n && err == OK; i++)
+		err = op_want(op, &needs[i], WANT_ROOT, NULL);
+	if (err == OK && witness)
+		err = op_want(op, &none, WANT_WITNESS, NULL);
+	return err;
+}
+
+enum lookup op_step_root(struct fc_op *op, struct fault *fault)
+{
+	if (!op->job) {
+		const enum err err = begin_job(op);
+		if (err != OK)
+			return fail(fault, err, NULL);
+	}
+	const struct want *failed = failed_want(op);
+	if (failed)
+		return fail(fault, failed->err, failed->detail);
+	const enum lookup found = root_step(op->job, &op->root, fault);
+	if (found != PENDING)
+		return found;
+	const enum err err = want_what_it_lacks(op);
+	if (err != OK)
+		return fail(fault, err, NULL);
+	return op->waiting > 0 ? PENDING
+			       : fail(fault, ERR_UNSUPPORTED, "nothing can be fetched");
+}
+
+/* ---- reads that want one ---- */
+
+static bool wants_root(const struct fc_op *op, size_t i)
+{
+	return op->reads[i].err == FC_PENDING && read_wants_root(op->handle, &op->reads[i]);
+}
+
+static enum err ask_for_reads(struct fc_op *op)
+{
+	op->asks = malloc(op->n * sizeof *op->asks);
+	enum err err = op->asks ? begin_job(op) : ERR_NOMEM;
+	for (size_t i = 0; i < op->n && err == OK; i++) {
+		const struct fc_read *read = &op->reads[i];
+		const bool of_slot = read->prove && read->kind == FC_READ_STORAGE;
+		op->asks[i] = NO_ASK;
+		if (wants_root(op, i))
+			err = root_job_ask(op->job, in_address(&read->address),
+					   of_slot ? in_bytes32(&read->slot) : NULL,
+					   &op->asks[i]);
+	}
+	return err;
+}
+
+static void fail_those(struct fc_op *op, const struct fault *fault)
+{
+	for (size_t i = 0; i < op->n; i++)
+		if (wants_root(op, i))
+			op_read_failed(op, i, fault->err, fault->detail.text);
+}
+
+static void prove_those(struct fc_op *op)
+{
+	for (size_t i = 0; i < op->n; i++) {
+		if (op->asks[i] == NO_ASK || !op->reads[i].prove)
+			continue;
+		const enum err err = proof_new(op->job, op->asks[i], &op->reads[i].proof);
+		if (err != OK)
+			op_read_failed(op, i, err, "its proof could not be made");
+	}
+}
+
+static bool any_wants_root(const struct fc_op *op)
+{
+	for (size_t i = 0; i < op->n; i++)
+		if (wants_root(op, i))
+			return true;
+	return false;
+}
+
+bool op_step_proofs(struct fc_op *op)
+{
+	struct fault fault = {.err = OK};
+	if (op->rooted)
+		return true;
+	if (!op->asks) {
+		if (!any_wants_root(op))
+			return op->rooted = true;
+		const enum err err = ask_for_reads(op);
+		if (err != OK)
+			(void)fail(&fault, err, NULL);
+	}
+	const enum lookup found = fault.err == OK ? op_step_root(op, &fault) : FAILED;
+	if (found == PENDING)
+		return false;
+	op->rooted = true;
+	if (found == HIT)
+		prove_those(op);
+	else
+		fail_those(op, &fault);
+	return true;
+}
+
+const struct eth_bytes32 *op_storage_root(struct fc_op *op, size_t i)
+{
+	root_job_storage_root(op->job, op->asks[i], &op->storage_root);
+	return &op->storage_root;
+}
+
+/* ---- the public functions ---- */
+
+enum fc_err fc_state_root(struct fc_state *state, struct fc_bytes32 *root)
+{
+	struct fc_op op;
+	if (!state || !root)
+		return state_refuse(state, "a pointer is NULL");
+	op_init(&op, state, OP_ROOT, FC_PRIORITY_CRITICAL);
+	const enum fc_err err = op_run(&op);
+	if (err == FC_OK)
+		memcpy(root, &op.root, sizeof *root);
+	return err;
+}
+
+enum fc_err fc_commit(struct fc_state *state, struct fc_bytes32 *root)
+{
+	struct err_detail detail = {.text[0] = '\0'};
+	struct fc_bytes32 computed;
+	if (!state)
+		return FC_ERR_INVALID_ARGUMENT;
+	const enum fc_err told = root ? fc_state_root(state, &computed) : FC_OK;
+	if (told != FC_OK)
+		return told;
+	const enum err err = state_publish(state->state, true, &detail);
+	engine_rest(state);
+	if (err == OK && root)
+		*root = computed;
+	if (err == OK)
+		return FC_OK;
+	const enum fc_err failed = state_fail_err(state, err, "committing", detail.text);
+	return err == ERR_INVALID ? FC_ERR_INVALID_TRANSACTION : failed;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* State roots, computed storage roots and proofs, as steps of an operation (layers/root.h). */
+#include "api/api_impl.h"
+
+/* HIT: op->root; PENDING: what it lacks has been wanted; FAILED: fault. */
+enum lookup op_step_root(struct fc_op *op, struct fault *fault);
+/* The reads that want a root have it, and their proofs, or have failed. false: it is waited
+ * for. */
+bool op_step_proofs(struct fc_op *op);
+/* Of a read that was asked for; the operation's until the next call. */
+const struct eth_bytes32 *op_storage_root(struct fc_op *op, size_t i);
+/* After HIT; give up with fc_proof_put. */
+enum err proof_new(struct root_job *job, size_t ask, struct fc_proof **out) WARN_UNUSED;
