@@ -42,8 +42,7 @@ static enum err copy_changes(struct fc_state *s, struct overlay **out)
 	struct overlay *overlay = NULL;
 	enum err err = overlay_new(&overlay);
 	if (err == OK && view) {
-		shared_enter(view);
-		err = replay(overlay, shared_changes(view));
+		err = replay(overlay, shared_enter(view));
 		shared_leave(view);
 	}
 	if (err == OK)
