@@ -23,8 +23,7 @@ static bool is_written(struct fc_state *s, const struct eth_address *address)
 		return false;
 	if (changes_find_account(overlay_changes(state_overlay(s->state)), address))
 		return true;
-	shared_enter(view);
-	const bool written = changes_find_account(shared_changes(view), address) != NULL;
+	const bool written = changes_find_account(shared_enter(view), address) != NULL;
 	shared_leave(view);
 	return written;
 }
