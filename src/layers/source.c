@@ -163,6 +163,7 @@ static const struct layer_ops ops = {
 	.code_by_hash = source_code_by_hash,
 	.rest = rest,
 	.walk = source_walk,
+	.walk_slots = source_walk_slots,
 	.forget = forget,
 	.stats = stats,
 	.free = source_free,

@@ -105,3 +105,6 @@ struct blob *source_data(struct span json);
 
 enum err source_walk(struct layer_view *view, const struct layer_walk *walk, void *cookie,
 		     struct err_detail *detail);
+enum err source_walk_slots(struct layer_view *view, const struct eth_address *address,
+			   const struct layer_walk *walk, void *cookie, bool *through,
+			   struct err_detail *detail);

@@ -159,6 +159,8 @@ enum err source_walk(struct layer_view *view, const struct layer_walk *walk, voi
 {
 	const struct source *source = source_view_of(view)->source;
 
+	if (walk->written_only)
+		return OK;
 	if (source->store == NULL)
 		return err_set(detail, ERR_UNSUPPORTED,
 			       "what a fork has cached can be listed only where it has a disk "
@@ -180,4 +182,14 @@ enum err source_walk(struct layer_view *view, const struct layer_walk *walk, voi
 	fed_clear(&w->roots);
 	free(w);
 	return err;
+}
+
+/* None of them is written, and all of them show through. */
+enum err source_walk_slots(struct layer_view *view, const struct eth_address *address,
+			   const struct layer_walk *walk, void *cookie, bool *through,
+			   struct err_detail *detail)
+{
+	(void)view, (void)address, (void)walk, (void)cookie, (void)detail;
+	*through = true;
+	return OK;
 }
