@@ -132,9 +132,10 @@ struct fc_proof;
 enum fc_kind {
 	FC_MEMORY = 1,	   /* a database in memory; empty at first */
 	FC_FILE = 2,	   /* a database in an LMDB folder of its own; never evicted */
-	FC_CACHED = 3,	   /* a bounded memory cache of what lies below */
-	FC_DISK_CACHE = 4, /* a bounded LMDB cache, shared by processes, of a fork below; the
-			      same folder as `forkcache serve --cache-dir` */
+	FC_CACHED = 3,	   /* a bounded memory cache of what lies below; not of another */
+	FC_DISK_CACHE = 4, /* a bounded LMDB cache, shared by processes, of the fork directly
+			      below; the same folder as `forkcache serve --cache-dir`. In one
+			      process a folder is about one chain at a time */
 	FC_OVERLAY = 5,	   /* local writes over what lies below, in memory */
 	FC_FORK = 6,	   /* a remote node's state at one block; read only */
 	FC_NETWORK = 7,	   /* the same of a remote forkcache */
@@ -145,11 +146,14 @@ struct fc_layer {
 	enum fc_kind kind;
 	const struct fc_layer *below; /* FC_CACHED, FC_DISK_CACHE, FC_OVERLAY: needed */
 
-	const char *path;	 /* FC_FILE, FC_DISK_CACHE: the folder; made if absent */
+	const char *path;	 /* FC_FILE, FC_DISK_CACHE: the folder; made if absent, and for
+				    FC_DISK_CACHE the folders above it */
 	uint64_t capacity_bytes; /* FC_FILE: most bytes of the file; FC_DISK_CACHE, FC_CACHED:
 				    its bound. 0: the default (1 TiB; 10 GiB; 64 MiB) */
 	/* FC_CACHED: bounds of each kind instead of one for all; 0: a share of
-	 * capacity_bytes. Over a fork one cache holds all kinds, bounded by the sum. */
+	 * capacity_bytes (a quarter, a half, a quarter). Over a fork, also with a disk cache in
+	 * between, one cache holds all kinds, bounded by the sum; without a cache a fork has
+	 * 4 MiB. */
 	uint64_t accounts_bytes, slots_bytes, code_bytes;
 
 	/* FC_FORK: http:// or https:// URLs of nodes of one chain, in order of preference.
@@ -189,11 +193,15 @@ FC_CHECKED enum fc_err fc_open_layers(const struct fc_layer *top, struct fc_db *
  *                         timeout-ms=..&batch=..&ca=..; url=.. for further nodes)
  *   forkcache://[token@]host:port/     (the same; forkcaches:// over TLS)
  *
- * Options stand behind #, which is never sent; values are percent-decoded.
+ * Options stand behind #, which is never sent; values are percent-decoded. Sizes have a unit:
+ * B, KiB, MiB, GiB, TiB, or none. keep-empty is an option of databases and overlays. Of a
+ * remote forkcache the port is 8545, and over TLS 443, where none is given. What is wrong is
+ * told by the URL's place in the list; nothing of it is repeated.
  */
 FC_CHECKED enum fc_err fc_open(const char *urls, struct fc_db **db, struct fc_error *why);
-/* All handles must have been freed. Commits what is not on disk yet; an error of that is
- * returned, and the database is closed all the same. Accepts NULL; nulls the pointer. */
+/* Commits what is not on disk yet; an error of that is returned, and the database is closed all
+ * the same. FC_ERR_INVALID_ARGUMENT while handles are left: free them first; nothing is done.
+ * Accepts NULL; nulls the pointer. */
 FC_API enum fc_err fc_close(struct fc_db **db, struct fc_error *why);
 
 /* The block that a fork is at. FC_ERR_UNSUPPORTED where there is none. */
@@ -203,7 +211,8 @@ struct fc_block {
 };
 FC_CHECKED enum fc_err fc_block(struct fc_db *db, struct fc_block *block);
 
-/* Counters since fc_open; relaxed. bytes: in memory, or in the file. */
+/* Counters since fc_open; relaxed. bytes: in memory, or in the file. Over a fork accounts and
+ * slots share one table: its bytes, bound and evictions stand with the slots. */
 struct fc_cache_stats {
 	uint64_t hits, misses, evicted, bytes, capacity_bytes;
 };
@@ -449,8 +458,8 @@ FC_CHECKED enum fc_err fc_state_root_start(struct fc_state *state,
 					   const struct fc_op_options *options,
 					   struct fc_op **op);
 
-/* Whether it has ended: with a result, an error, or cancelled. Takes what has arrived; waits for
- * nothing, and runs no callbacks. */
+/* Whether it has ended: with a result, an error, or cancelled. Takes what has arrived; waits
+ * for nothing, and runs no callbacks. */
 FC_API bool fc_op_ready(struct fc_op *op);
 FC_API bool fc_op_failed(const struct fc_op *op);
 /* FC_OK when it has ended (see fc_op_result), FC_ERR_TIMEOUT when it has not. timeout_ms -1:
@@ -524,7 +533,8 @@ struct fc_progress {
 /* Anything but 0 ends it: FC_ERR_CANCELLED, and what has been copied stays. */
 typedef int fc_progress_fn(void *cookie, const struct fc_progress *progress);
 /* Copies all accounts, slots and code of from's state to the database of to, in batches; from a
- * fork what is cached of its block. What to has besides stays. progress may be NULL. The error
+ * fork what its disk cache holds of its block (FC_ERR_UNSUPPORTED without one: what is only in
+ * memory cannot be listed). What to has besides stays. progress may be NULL. The error
  * and detail are to's. */
 FC_CHECKED enum fc_err fc_copy(struct fc_state *from, struct fc_state *to,
 			       fc_progress_fn *progress, void *cookie);

@@ -22,6 +22,3 @@ struct fc_db {
 	atomic_size_t handles;
 	atomic_ullong transactions, conflicts; /* committed; refused: for fc_stats */
 };
-
-/* The cause in the library's words: one table, err.c. Never FC_MISS or FC_PENDING. */
-enum fc_err fc_err_from(enum err err);

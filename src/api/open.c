@@ -9,12 +9,15 @@
 #include "api/err.h"
 #include "api/plan.h"
 #include "api/urls.h"
+#include "base/log.h"
 #include "layers/cached.h"
 #include "layers/root.h"
 #include "layers/shared.h"
 #include "layers/source.h"
 #include <stdio.h>
 #include <stdlib.h>
+
+static pthread_once_t log_once = PTHREAD_ONCE_INIT;
 
 static enum fc_err answer(struct fc_error *why, enum err err, const struct err_detail *detail)
 {
@@ -189,6 +192,17 @@ static enum err build(const struct open_plan *plan, struct fc_db *db, struct err
 
 /* ---- the public functions ---- */
 
+/* A library says what it has to say by its results: its log is for whoever asks for it. */
+static void set_log(void)
+{
+	const char *name = getenv("FORKCACHE_LOG_LEVEL");
+	enum log_level level = LOG_OFF;
+
+	if (name != NULL && !log_level_parse(name, &level))
+		level = LOG_OFF;
+	log_set_level(level);
+}
+
 static enum fc_err open_checked(const struct open_plan *plan, struct fc_db **out,
 				struct fc_error *why)
 {
@@ -196,6 +210,7 @@ static enum fc_err open_checked(const struct open_plan *plan, struct fc_db **out
 	struct fc_db *db = calloc(1, sizeof *db);
 	enum err err = ERR_NOMEM;
 
+	pthread_once(&log_once, set_log);
 	if (db == NULL) {
 		err_set(&detail, err, "out of memory");
 		return answer(why, err, &detail);

@@ -11,8 +11,14 @@
  * (source_feed), which its owner clears when nothing is under way any more.
  *
  * With verify every account and slot is asked for with eth_getProof and checked against the
- * block's state root, code against its hash; what fails is ERR_CORRUPT and is not kept. A
- * NEED_PROOF is checked always. Nodes of proofs are kept for the state root (source_node).
+ * block's state root, code against its hash; what fails is a fault of the upstream that
+ * answered, then ERR_CORRUPT, and is not kept; what was kept without being checked is not
+ * believed. A NEED_PROOF is checked always. Nodes of proofs are kept for the state root
+ * (source_node). What was proved is kept by root, too, and so known at every block at which
+ * the account has that storage root: there one proof of the account, without slots, is enough.
+ *
+ * The caches in memory stay when a view forgets (layer.h): they hold one block, which does not
+ * change. Walks list what the disk has of it, by block and by root.
  */
 #include "base/secret.h"
 #include "base/span.h"
@@ -24,8 +30,8 @@ struct source_config {
 	size_t urls_n;
 	struct secret *const *headers;
 	size_t headers_n;
-	const char *block, *ca_file;
-	const char *disk_folder; /* NULL: no disk cache */
+	const char *block, *ca_file; /* block NULL: latest; offline: needed, no tag */
+	const char *disk_folder;     /* NULL: no disk cache */
 	uint64_t disk_bytes, chain_id;
 	size_t memory_bytes;
 	uint32_t timeout_ms, batch_items;
@@ -55,15 +61,17 @@ struct source_op;
 /* Runs once, on the loop's thread, never before source_fetch has returned. err OK: a try of
  * the same read hits now. */
 typedef void source_done_fn(void *cookie, enum err err, const char *detail);
-/* PENDING, or FAILED with fault (ERR_OFFLINE names the account or slot and block; ERR_LIMIT:
- * too many in flight). The need is copied. */
+/* PENDING, or FAILED with fault (ERR_OFFLINE; ERR_LIMIT: too many in flight). Details say why,
+ * not what was asked: the caller knows. An upstream's error object is told by its code only.
+ * The need is copied; of more slots than one eth_getProof takes there are several, at once. */
 enum lookup source_fetch(struct layer_view *view, const struct need *need, source_done_fn *done,
 			 void *cookie, struct source_op **op, struct fault *fault);
-/* done will not run; what comes is cached all the same. Accepts NULL; nulls. */
+/* done will not run; what comes is cached all the same. Accepts NULL; nulls. Operations that
+ * are left when the view is freed are cancelled, and their pointers void. */
 void source_cancel(struct source_op **op);
 
 /* A value from the caller, as if the remote had said it, for this view only. code: a reference
- * is taken; NULL for none. */
+ * is taken; NULL for none. ERR_UNSUPPORTED: NEED_PROOF; ERR_LIMIT, ERR_NOMEM. */
 enum err source_feed(struct layer_view *view, const struct need *need,
 		     const struct eth_bytes32 *value, struct blob *code) WARN_UNUSED;
 void source_fed_clear(struct layer_view *view);
