@@ -38,23 +38,26 @@ static enum err put_slots(struct filedb_batch *batch, const struct change_accoun
 	return err;
 }
 
-static enum err put(struct filedb_batch *batch, const struct change_account *account,
-		    const struct filedb_account *record, bool is_record)
-{
-	enum err err = OK;
-	if (is_record)
-		err = filedb_batch_account(batch, &account->address, record);
-	if (!err)
-		err = put_code(batch, account);
-	return err ? err : put_slots(batch, account, record->generation);
-}
-
 static bool is_record(const struct change_account *account)
 {
 	return account->fields.mask || account->generation || account->destructed;
 }
 
-static enum err put_waiting(struct shared *shared, struct filedb_batch *batch,
+/* A batch of which a step has failed says at its commit, which fails, too, what it was. */
+static enum err put(struct filedb_batch **batch, const struct change_account *account,
+		    const struct filedb_account *record, struct err_detail *detail)
+{
+	enum err err = OK;
+	if (is_record(account))
+		err = filedb_batch_account(*batch, &account->address, record);
+	if (!err)
+		err = put_code(*batch, account);
+	if (!err)
+		err = put_slots(*batch, account, record->generation);
+	return err ? filedb_batch_commit(batch, detail) : OK;
+}
+
+static enum err put_waiting(struct shared *shared, struct filedb_batch **batch,
 			    struct err_detail *detail)
 {
 	enum err err = OK;
@@ -63,28 +66,29 @@ static enum err put_waiting(struct shared *shared, struct filedb_batch *batch,
 		struct filedb_account record;
 		err = shared_read_before(shared, &account->address, &record, detail);
 		if (!err)
-			err = put(batch, account, &record, is_record(account));
+			err = put(batch, account, &record, detail);
 	}
 	return err;
 }
 
 /* What the publisher has written is a step on from what there was. */
-static enum err put_row(struct filedb_batch *batch, const struct account_row *row)
+static enum err put_row(struct filedb_batch **batch, const struct account_row *row,
+			struct err_detail *detail)
 {
 	struct filedb_account record = row->before;
 	shared_merge(&record, row->from);
 	record.generation = row->before.generation + (row->from->generation > 0);
 	if (changes_is_something(&row->from->fields))
 		record.exists = true;
-	return put(batch, row->from, &record, is_record(row->from));
+	return put(batch, row->from, &record, detail);
 }
 
 static enum err put_all(struct shared *shared, const struct rows *rows,
-			struct filedb_batch *batch, struct err_detail *detail)
+			struct filedb_batch **batch, struct err_detail *detail)
 {
 	enum err err = put_waiting(shared, batch, detail);
 	for (size_t i = 0; rows && i < rows->accounts_n && !err; i++)
-		err = put_row(batch, &rows->accounts[i]);
+		err = put_row(batch, &rows->accounts[i], detail);
 	return err;
 }
 
@@ -113,7 +117,7 @@ static enum err fill_batch(struct shared *shared, const struct rows *rows,
 	enum err err =
 		filedb_batch_begin(shared->file, shared->layer.below != NULL, batch, detail);
 	if (!err)
-		err = put_all(shared, rows, *batch, detail);
+		err = put_all(shared, rows, batch, detail);
 	filedb_reader_rest(shared->reader);
 	return err;
 }
