@@ -5,16 +5,20 @@
  *
  * What for: eth_getProof shows the nodes on the path of an address or slot, so to see a node of
  * which only the position is known (trie.h's is_sibling) somebody has to be found whose hash
- * leads there. Each further nibble makes it 16 times as long.
+ * leads there.
  *
- * Hashes are computed several at once (AVX-512: 8, AVX2: 4, else what the compiler makes of 4).
+ * Cost: 16^n keys have to be tried on average, sometimes several times as many. Measured on one
+ * core of a Xeon with AVX-512, where a key takes 57 ns: nibbles       5       6      7 seconds
+ * 0.06    0.96     15     divided by the threads that have a core of their own With AVX2 a key
+ * takes 142 ns, with neither 272 ns.
+ *
  * The result depends on nothing but the arguments, the number of threads included.
  */
 #include "base/eth.h"
 #include <stdatomic.h>
 
 enum {
-	GRIND_NIBBLES = 7, /* most; beyond, it takes minutes */
+	GRIND_NIBBLES = 7, /* most; one more takes minutes */
 	GRIND_THREADS = 8, /* most */
 };
 

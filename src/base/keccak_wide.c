@@ -2,7 +2,7 @@
 #include "base/keccak_wide.h"
 #include "base/keccak.h"
 
-enum { ROUNDS = 24, RATE_BYTES = 8 * KECCAK_RATE, FEW = 2 };
+enum { ROUNDS = 24, RATE_BYTES = 8 * KECCAK_RATE };
 
 /* FIPS 202, 3.2.5: iota. */
 static const uint64_t round_constants[ROUNDS] = {
@@ -154,10 +154,10 @@ void keccak256_many(const struct span *messages, size_t n, struct eth_bytes32 *d
 {
 	for (size_t at = 0; at < n;) {
 		const size_t left = n - at, group = left < KECCAK_WIDE ? left : KECCAK_WIDE;
-		if (group > FEW)
+		if (group > 1)
 			hash_group(messages + at, group, digests + at);
-		for (size_t i = 0; group <= FEW && i < group; i++)
-			keccak256(messages[at + i].ptr, messages[at + i].len, &digests[at + i]);
+		else
+			keccak256(messages[at].ptr, messages[at].len, &digests[at]);
 		at += group;
 	}
 }

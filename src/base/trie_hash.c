@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Nodes as RLP, and their hashes. From the leaves up: when the children of a branch have
- * their own children's references, several of them are encoded and hashed at once.
- */
+/* Nodes as RLP, and their hashes: from the leaves up, several at once. */
 #include "base/keccak.h"
 #include "base/keccak_wide.h"
 #include "base/trie_impl.h"
@@ -58,17 +55,27 @@ static unsigned char *put_string(unsigned char *out, const void *bytes, size_t n
 	return out + n;
 }
 
+/* A hash is a string; the RLP of a node stands as it is. */
+static unsigned char *put_ref(unsigned char *out, const unsigned char *ref, size_t n)
+{
+	if (n == TRIE_HASH_BYTES)
+		*out++ = STRING + TRIE_HASH_BYTES;
+	memcpy(out, ref, n);
+	return out + n;
+}
+
 static unsigned char *put_child(unsigned char *out, struct trie_node *child)
 {
 	struct trie_ref ref;
 
-	if (!child)
-		return put_string(out, NULL, 0);
+	if (!child) {
+		*out++ = STRING;
+		return out;
+	}
+	if (ref_is_ready(child))
+		return put_ref(out, child->ref, child->ref_bytes);
 	trie_node_ref(child, &ref);
-	if (ref.n == TRIE_HASH_BYTES)
-		return put_string(out, ref.bytes, ref.n);
-	memcpy(out, ref.bytes, ref.n);
-	return out + ref.n;
+	return put_ref(out, ref.bytes, ref.n);
 }
 
 static unsigned char *put_value(unsigned char *out, const struct trie_node *leaf)
@@ -129,57 +136,75 @@ void trie_node_ref(struct trie_node *node, struct trie_ref *ref)
 	trie_ref_set(node, ref->bytes, ref->n);
 }
 
-/* Nodes whose children's references are known, to be hashed together. */
-struct group {
-	struct trie_node *node[KECCAK_WIDE];
-	unsigned n;
+/* Nodes that wait to be hashed together, by how deep they are: those of one level do not
+ * contain each other, and when a level is hashed, those below it have been. */
+enum { LEVELS = TRIE_NIBBLES + 1 };
+struct waiting {
+	struct trie_node *node[LEVELS][KECCAK_WIDE];
+	unsigned char n[LEVELS];
 };
 
-/* Not inlined: its buffers are no part of what recurses. */
-__attribute__((noinline)) static void group_flush(struct group *group)
+/* Of at most KECCAK_WIDE nodes. Not inlined: its buffers are no part of what recurses. */
+__attribute__((noinline)) static void hash_group(struct trie_node *const *nodes, unsigned n)
 {
 	unsigned char out[KECCAK_WIDE][TRIE_NODE_BYTES];
-	struct span rlp[KECCAK_WIDE];
+	struct span rlp[KECCAK_WIDE] = {{NULL, 0}};
 	struct eth_bytes32 hash[KECCAK_WIDE];
 	struct trie_ref ref;
 
-	for (unsigned i = 0; i < group->n; i++)
-		rlp[i] = trie_node_encode(group->node[i], out[i]);
-	keccak256_many(rlp, group->n, hash);
-	for (unsigned i = 0; i < group->n; i++) {
-		ref_of_text(&ref, rlp[i], &hash[i]);
-		trie_ref_set(group->node[i], ref.bytes, ref.n);
-	}
-	group->n = 0;
-}
-
-static void settle(struct trie_node *node);
-
-/* Settles each of the children, and then makes their references. */
-static void settle_children(struct trie_node *const *children, unsigned n)
-{
-	struct group group = {.n = 0};
-
 	for (unsigned i = 0; i < n; i++)
-		if (children[i] && !ref_is_ready(children[i]))
-			settle(children[i]);
+		rlp[i] = trie_node_encode(nodes[i], out[i]);
+	keccak256_many(rlp, n, hash);
 	for (unsigned i = 0; i < n; i++) {
-		if (!children[i] || ref_is_ready(children[i]))
-			continue;
-		group.node[group.n++] = children[i];
-		if (group.n == KECCAK_WIDE)
-			group_flush(&group);
+		ref_of_text(&ref, rlp[i], &hash[i]);
+		trie_ref_set(nodes[i], ref.bytes, ref.n);
 	}
-	group_flush(&group);
 }
 
-/* All that is below gets its reference. */
+static void hash_level(struct waiting *waiting, unsigned level)
+{
+	if (level + 1 < LEVELS && waiting->n[level + 1] > 0)
+		hash_level(waiting, level + 1);
+	hash_group(waiting->node[level], waiting->n[level]);
+	waiting->n[level] = 0;
+}
+
+static void wait_in_level(struct waiting *waiting, struct trie_node *node, unsigned level);
+
+static void wait_below(struct waiting *waiting, struct trie_node *node, unsigned level)
+{
+	struct trie_node *const *child = trie_as_branch(node)->child;
+
+	if (node->kind == TRIE_EXTENSION)
+		wait_in_level(waiting, trie_as_extension(node)->child, level + 1);
+	if (node->kind != TRIE_BRANCH)
+		return;
+	/* They lie anywhere in memory: all are fetched while the first is waited for. */
+	for (unsigned i = 0; i < TRIE_VALUE; i++)
+		__builtin_prefetch(child[i]);
+	for (unsigned i = 0; i < TRIE_VALUE; i++)
+		if (child[i])
+			wait_in_level(waiting, child[i], level + 1);
+}
+
+static void wait_in_level(struct waiting *waiting, struct trie_node *node, unsigned level)
+{
+	if (ref_is_ready(node))
+		return;
+	wait_below(waiting, node, level);
+	waiting->node[level][waiting->n[level]++] = node;
+	if (waiting->n[level] == KECCAK_WIDE)
+		hash_level(waiting, level);
+}
+
+/* Everything below gets its reference. */
 static void settle(struct trie_node *node)
 {
-	if (node->kind == TRIE_BRANCH)
-		settle_children(trie_as_branch(node)->child, TRIE_VALUE);
-	else if (node->kind == TRIE_EXTENSION)
-		settle_children(&trie_as_extension(node)->child, 1);
+	struct waiting waiting;
+
+	memset(waiting.n, 0, sizeof waiting.n);
+	wait_below(&waiting, node, 0);
+	hash_level(&waiting, 1);
 }
 
 void trie_root_hash(struct trie_node *root, struct eth_bytes32 *hash)
