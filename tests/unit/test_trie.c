@@ -99,7 +99,7 @@ static void agrees_with_the_definition(void **state)
 	for (enum shape shape = SHORT; shape <= SPREAD; shape++) {
 		uint64_t seed = 7 + shape;
 		struct model *model = calloc(1, sizeof *model);
-		for (int i = 0; i < 6000; i++) {
+		for (int i = 0; i < 3000; i++) {
 			model_step(model, &seed, shape, NULL);
 			if (i % 3 == 0)
 				model_check(model);
@@ -123,7 +123,7 @@ static void versions_do_not_disturb_each_other(void **state)
 	for (enum shape shape = SHORT; shape <= SPREAD; shape++) {
 		uint64_t seed = 77 + shape;
 		struct model *versions = calloc(VERSIONS, sizeof *versions);
-		for (int i = 0; i < 2000; i++) {
+		for (int i = 0; i < 1000; i++) {
 			struct model *from = &versions[fixture_random(&seed) % VERSIONS];
 			struct model *to = &versions[fixture_random(&seed) % VERSIONS];
 			if (from != to) {
@@ -154,7 +154,7 @@ static void resolves_what_it_needs(void **state)
 	for (enum shape shape = SHORT; shape <= SPREAD; shape++) {
 		uint64_t seed = 177 + shape;
 		struct model *model = calloc(1, sizeof *model);
-		for (int round = 0; round < 150; round++) {
+		for (int round = 0; round < 100; round++) {
 			struct trie_nodes *nodes = trie_nodes_new(NODES_LIMIT);
 			const struct trie_resolver resolver = trie_nodes_resolver(nodes);
 			struct eth_bytes32 root;
