@@ -24,7 +24,7 @@ Groups and their members:
     single, batch  {"forkcache" | "floor" | "nginx_return" | "nginx_cache": LOAD}
     latency        {"forkcache" | "floor": {"1" | "64" | "512": LOAD}}, by connections
     workers        {"1" | "2": LOAD}
-    memory, disk   what build/bench/memory and build/bench/disk print
+    memory, disk, database  what build/bench/memory, disk and database print
     cold, start    see cold() and start()
     overlay        {"states": [what build/bench/overlay prints, by slots of state]}
     order          {"orders": [{"name", "memory", and what build/bench/order prints}]}
@@ -290,6 +290,13 @@ def disk(scene):
                scene.sizes.reads // 2, "--rounds", scene.sizes.rounds)
 
 
+def database(scene):
+    folder = os.path.join(scene.folder, "database")
+    return run("database", SERVER_CORES, "--folder", folder, "--copy", folder + "-copy",
+               "--entries", scene.sizes.disk_entries, "--reads", scene.sizes.reads // 2,
+               "--rounds", scene.sizes.rounds)
+
+
 def overlay(scene):
     """The largest takes a gigabyte."""
     return {"states": [run("overlay", SERVER_CORES, "--slots", slots, "--reads", scene.sizes.reads,
@@ -315,7 +322,8 @@ def order(scene):
 
 GROUPS = {
     "single": single, "batch": batch, "latency": latency, "workers": workers, "cold": cold,
-    "memory": memory, "disk": disk, "overlay": overlay, "order": order, "start": start,
+    "memory": memory, "disk": disk, "database": database, "overlay": overlay, "order": order,
+    "start": start,
 }
 
 

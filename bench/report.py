@@ -111,6 +111,13 @@ def library_rows(results):
         d = results["disk"]
         rows += [["disk hit, %s records" % number(d["entries"]), with_unit(d["store_ns"], "ns")],
                  ["limit: mdb_get of the same", with_unit(d["bare_ns"], "ns")]]
+    if "database" in results:
+        d = results["database"]
+        rows += [["file database hit, %s slots" % number(d["entries"]),
+                  with_unit(d["database_ns"], "ns")],
+                 ["limit: mdb_get of the same", with_unit(d["bare_ns"], "ns")],
+                 ["writing a slot of it, 1,000 a batch", with_unit(d["write_ns"], "ns")],
+                 ["disk for a slot of it", with_unit(d["slot_bytes"], "bytes")]]
     if "start" in results:
         s = results["start"]
         rows += [["start with %s entries, none in memory" % number(s["entries"]),
@@ -250,8 +257,8 @@ With many connections that is mostly the time for which the others are served; s
 beside it.""",
     "workers": """With two workers the load generator shares the cores. On a machine of two cores
 this shows that workers do not stand in each other's way, not what two workers can do.""",
-    "library": """The memory cache and the disk cache by themselves, without HTTP
-(`bench/memory.c`, `bench/disk.c`): processor time, random places, medians. When keys are ready in
+    "library": """The memory cache, the disk cache and the file database by themselves, without HTTP
+(`bench/memory.c`, `bench/disk.c`, `bench/database.c`): processor time (writing: time), random places, medians. When keys are ready in
 an array, the processor begins the next hit before this one is through; when each is built just
 before, it does so less. Calls of a batch are looked up in passes that fetch ahead. The memory for
 a cell is that of the whole table divided by the cells in it: tables are reserved once and
