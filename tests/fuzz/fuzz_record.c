@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Records of the disk cache. The first byte says which kind, the second whether the bytes
- * behind it are a value with whatever checksum they have, or one that is given the right one.
- * Checked:
+ * Records of the disk cache and of the file database. The first byte says which kind, the
+ * second whether the bytes behind it are a value with whatever checksum they have, or one that
+ * is given the right one. Checked:
  *  - nothing is decoded whose checksum (computed here) does not fit;
  *  - what is decoded is what encoding writes, byte for byte: one record has one form;
  *  - a damaged bit, or another key, is seen (of some inputs: 32 bits may collide);
@@ -16,7 +16,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum kind { SLOT, ACCOUNT, BLOCK, HASH, NUMBER, IMAGE, BUILD, KEYS, KINDS };
+enum kind { SLOT, ACCOUNT, BLOCK, HASH, NUMBER, IMAGE, BUILD, KEYS, STATE, STATE_KEYS, KINDS };
 enum { SEAL = 1, DAMAGE = 2 }; /* bits of the second byte; the others seed the checksum */
 
 static uint32_t checksum(uint64_t key_hash, struct span value)
@@ -30,6 +30,7 @@ static bool again(enum kind kind, uint64_t key_hash, struct span in, unsigned ch
 		  size_t *n)
 {
 	struct account_fields account;
+	struct filedb_account state;
 	struct block_header header;
 	struct eth_bytes32 word;
 	uint64_t number;
@@ -60,9 +61,15 @@ static bool again(enum kind kind, uint64_t key_hash, struct span in, unsigned ch
 			return false;
 		*n = record_u64_encode(key_hash, number, out);
 		return true;
+	case STATE:
+		if (!record_state_decode(key_hash, in, &state))
+			return false;
+		*n = record_state_encode(key_hash, &state, out);
+		return true;
 	case IMAGE:
 	case BUILD:
 	case KEYS:
+	case STATE_KEYS:
 	case KINDS:
 		break;
 	}
@@ -164,6 +171,25 @@ static void check_keys(struct span in)
 	}
 }
 
+static void check_state_keys(struct span in)
+{
+	struct record_key key;
+	struct eth_address address;
+	struct eth_bytes32 slot;
+	uint32_t generation;
+
+	if (record_key_state_open(in, &address, &generation, &slot)) {
+		record_key_state_slot(&key, &address, generation, &slot);
+		REQUIRE(span_equal(in, (struct span){(const char *)key.bytes, key.len}));
+		record_key_state_slots(&key, &address, generation);
+		REQUIRE(memcmp(key.bytes, in.ptr, key.len) == 0);
+	}
+	if (record_key_wiped_open(in, &address)) {
+		record_key_wiped(&key, &address);
+		REQUIRE(span_equal(in, (struct span){(const char *)key.bytes, key.len}));
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size < 2)
@@ -178,6 +204,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (kind == KEYS)
 		check_keys(in);
+	else if (kind == STATE_KEYS)
+		check_state_keys(in);
 	else if (kind == IMAGE)
 		check_image(key_hash, in);
 	else if (kind == BUILD)

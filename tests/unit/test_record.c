@@ -59,6 +59,43 @@ static void accounts_keep_what_is_known(void **state)
 	}
 }
 
+static void states_keep_what_is_known(void **state)
+{
+	(void)state;
+	unsigned char out[RECORD_STATE_MAX];
+	struct filedb_account got, account = {
+					   .fields = {.mask = 15, .nonce = UINT64_MAX},
+					   .generation = 0x01020304,
+					   .has_existence = true,
+					   .exists = true,
+					   .destructed = true,
+				   };
+	memset(account.fields.balance.bytes, 0xff, 32);
+	account.fields.code_hash = fixture_word(2);
+	account.fields.storage_root = fixture_word(3);
+	size_t n = record_state_encode(hash, &account, out);
+	assert_int_equal(n, RECORD_STATE_MAX);
+	assert_true(record_state_decode(hash, span(out, n), &got));
+	assert_int_equal(got.generation, 0x01020304);
+	assert_true(got.exists && got.has_existence && got.destructed);
+	assert_int_equal(got.fields.nonce, UINT64_MAX);
+	assert_true(eth_bytes32_equal(&got.fields.code_hash, &account.fields.code_hash));
+	assert_true(eth_bytes32_equal(&got.fields.storage_root, &account.fields.storage_root));
+	for (size_t len = 0; len < n; len++)
+		assert_false(record_state_decode(hash, span(out, len), &got));
+	for (unsigned bit = 0; bit < n * 8; bit++) {
+		out[bit / 8] ^= (unsigned char)(1 << bit % 8);
+		assert_false(record_state_decode(hash, span(out, n), &got));
+		out[bit / 8] ^= (unsigned char)(1 << bit % 8);
+	}
+	account.fields.mask = 16 + 2; /* of bits without a name nothing is kept */
+	account.has_existence = false;
+	n = record_state_encode(hash, &account, out);
+	assert_true(record_state_decode(hash, span(out, n), &got));
+	assert_int_equal(got.fields.mask, 2);
+	assert_false(got.exists || got.has_existence);
+}
+
 static void headers_bindings_and_numbers(void **state)
 {
 	(void)state;
@@ -111,6 +148,15 @@ static void only_what_encoding_writes_is_decoded(void **state)
 	assert_false(record_account_decode(hash, sealed(fields, 8), &account));
 	fields[4] = 16;
 	assert_false(record_account_decode(hash, sealed(fields, 5), &account));
+	struct filedb_account known;
+	unsigned char kept[] = {0, 0, 0, 0, 0, 0, 0, 1, 2, ACCOUNT_NONCE, 0};
+	assert_true(record_state_decode(hash, sealed(kept, 11), &known));
+	kept[8] = 8; /* no such flag */
+	assert_false(record_state_decode(hash, sealed(kept, 11), &known));
+	kept[8] = 1; /* exists, and nothing is known of that */
+	assert_false(record_state_decode(hash, sealed(kept, 11), &known));
+	kept[8] = 3;
+	assert_true(record_state_decode(hash, sealed(kept, 11), &known));
 	unsigned char block[RECORD_BLOCK_BYTES];
 	record_block_encode(hash, 1, &header, block);
 	block[4 + 6 * 8] = 3;
@@ -162,6 +208,48 @@ static void keys_differ_and_sort_by_block(void **state)
 			     record_key_hash(1, TABLE_ACCOUNTS, key.bytes, key.len));
 	assert_int_not_equal(record_key_hash(1, TABLE_SLOTS, key.bytes, key.len),
 			     record_key_hash(9, TABLE_SLOTS, key.bytes, key.len));
+}
+
+static void keys_of_the_file_database_sort_as_numbers(void **state)
+{
+	(void)state;
+	static const uint32_t generations[] = {0, 1, 255, 256, 65535, 65536, UINT32_MAX};
+	static const uint64_t slots[] = {0, 1, 255, 256, 257, 65535, 65536, UINT64_MAX};
+	struct record_key key, before = {0}, prefix;
+	struct eth_address address = fixture_address(1), address_got;
+	for (size_t g = 0; g < sizeof generations / sizeof generations[0]; g++)
+		for (size_t s = 0; s <= sizeof slots / sizeof slots[0]; s++) {
+			struct eth_bytes32 slot = {{0xff}}, slot_got;
+			uint32_t generation;
+			if (s < sizeof slots / sizeof slots[0]) {
+				slot.bytes[0] = 0;
+				be64_put(slot.bytes + 24, slots[s]);
+			}
+			record_key_state_slot(&key, &address, generations[g], &slot);
+			assert_true(compare(&before, &key) < 0);
+			before = key;
+			record_key_state_slots(&prefix, &address, generations[g]);
+			assert_memory_equal(key.bytes, prefix.bytes, prefix.len);
+			assert_true(record_key_state_open(span(key.bytes, key.len),
+							  &address_got, &generation,
+							  &slot_got));
+			assert_memory_equal(&address, &address_got, sizeof address);
+			assert_int_equal(generation, generations[g]);
+			assert_true(eth_bytes32_equal(&slot, &slot_got));
+			assert_false(record_key_state_open(span(key.bytes, key.len - 1),
+							   &address_got, &generation,
+							   &slot_got));
+			assert_false(record_key_state_open(span(key.bytes, key.len + 1),
+							   &address_got, &generation,
+							   &slot_got));
+		}
+	assert_true(key.len <= RECORD_KEY_MAX);
+	record_key_wiped(&key, &address);
+	assert_true(record_key_wiped_open(span(key.bytes, key.len), &address_got));
+	assert_memory_equal(&address, &address_got, sizeof address);
+	assert_false(record_key_wiped_open(span(key.bytes, key.len - 1), &address_got));
+	key.bytes[0] ^= 1;
+	assert_false(record_key_wiped_open(span(key.bytes, key.len), &address_got));
 }
 
 static void code_references_name_their_account(void **state)
@@ -267,9 +355,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(slots_are_trimmed_and_checked),
 		cmocka_unit_test(accounts_keep_what_is_known),
+		cmocka_unit_test(states_keep_what_is_known),
 		cmocka_unit_test(headers_bindings_and_numbers),
 		cmocka_unit_test(only_what_encoding_writes_is_decoded),
 		cmocka_unit_test(keys_differ_and_sort_by_block),
+		cmocka_unit_test(keys_of_the_file_database_sort_as_numbers),
 		cmocka_unit_test(code_references_name_their_account),
 		cmocka_unit_test(keys_open_into_their_parts),
 		cmocka_unit_test(images_of_every_size),
