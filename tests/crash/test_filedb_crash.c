@@ -9,40 +9,19 @@
  * FILEDB_CRASH_ROUNDS (default 60) makes the second part longer.
  */
 #include "../unit/unit.h"
+#include "../system_calls.h"
 #include "filedb_fixture.h"
 #include <signal.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
-
-ssize_t pwrite(int fd, const void *bytes, size_t n, off_t at);
-ssize_t writev(int fd, const struct iovec *parts, int n);
-int fdatasync(int fd);
 
 static unsigned long countdown; /* 1: dies at the next call; 0: never */
 
-static void die_in_time(void)
+static bool intercepted(ssize_t *result)
 {
+	*result = -1;
 	if (countdown > 0 && --countdown == 0)
 		kill(getpid(), SIGKILL);
-}
-
-ssize_t pwrite(int fd, const void *bytes, size_t n, off_t at)
-{
-	die_in_time();
-	return syscall(SYS_pwrite64, fd, bytes, n, at);
-}
-
-ssize_t writev(int fd, const struct iovec *parts, int n)
-{
-	die_in_time();
-	return syscall(SYS_writev, fd, parts, n);
-}
-
-int fdatasync(int fd)
-{
-	die_in_time();
-	return (int)syscall(SYS_fdatasync, fd);
+	return false;
 }
 
 /* A batch: slots of its own, slots that every batch changes, an account that is wiped now and
@@ -208,19 +187,21 @@ static void report(int fd, uint64_t done)
 		_exit(0); /* the parent has gone */
 }
 
-/* Never ends by itself. */
-static void write_for_ever(const char *folder, uint64_t from, unsigned long calls, int progress)
+/* Ends by itself only when it was to die long before. */
+static void write_until_death(const char *folder, uint64_t from, unsigned long calls,
+			      int progress)
 {
 	countdown = calls;
 	struct filedb *db = fixture_filedb(folder, 0);
 	struct err_detail detail;
-	for (uint64_t b = from;; b++) {
+	for (uint64_t b = from; calls == 0 || b - from < calls; b++) {
 		write_batch(db, b);
 		report(progress, b);
 		filedb_sweep(db, SWEEP_AT_ONCE);
 		if (b % 3 == 0)
 			REQUIRE(filedb_sync(db, &detail) == OK);
 	}
+	_exit(1);
 }
 
 struct child {
@@ -237,7 +218,7 @@ static struct child start_writer(const char *folder, uint64_t done, unsigned lon
 	assert_true(child.pid >= 0);
 	if (child.pid == 0) {
 		close(fds[0]);
-		write_for_ever(folder, done + 1, calls, fds[1]);
+		write_until_death(folder, done + 1, calls, fds[1]);
 	}
 	close(fds[1]);
 	return child;

@@ -2,48 +2,23 @@
 /*
  * The Nth write or sync of LMDB fails, for every N of a commit: the batch is not there, what
  * was there before is, and the next batch succeeds; at once, or after opening again if the
- * error says so. LMDB's system calls come here, since a program's own functions go first.
+ * error says so.
  */
 #include "filedb_scene.h"
+#include "../system_calls.h"
 #include <errno.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
-
-ssize_t pwrite(int fd, const void *bytes, size_t n, off_t at);
-ssize_t writev(int fd, const struct iovec *parts, int n);
-int fdatasync(int fd);
 
 enum fault { FULL, SHORT };
 static enum fault fault;
 static unsigned long countdown; /* 1: the next call fails; 0: none does */
 
-static bool fails(void)
+static bool intercepted(ssize_t *result)
 {
-	return countdown > 0 && --countdown == 0;
-}
-
-static ssize_t refused(void)
-{
+	if (countdown == 0 || --countdown > 0)
+		return false;
 	errno = ENOSPC;
-	return fault == SHORT ? 512 : -1;
-}
-
-ssize_t pwrite(int fd, const void *bytes, size_t n, off_t at)
-{
-	return fails() ? refused() : syscall(SYS_pwrite64, fd, bytes, n, at);
-}
-
-ssize_t writev(int fd, const struct iovec *parts, int n)
-{
-	return fails() ? refused() : syscall(SYS_writev, fd, parts, n);
-}
-
-int fdatasync(int fd)
-{
-	if (!fails())
-		return (int)syscall(SYS_fdatasync, fd);
-	errno = EIO;
-	return -1;
+	*result = fault == SHORT ? 512 : -1;
+	return true;
 }
 
 /* Slots in groups: a group is a batch. */
