@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#include "layers/copy.h"
+#include "api/api_impl.h"
+#include "layers/shared.h"
+#include "layers/verify.h"
+
+struct telling {
+	fc_progress_fn *progress;
+	void *cookie;
+	bool stopped;
+};
+
+static enum err tell(void *cookie, const struct copy_progress *done)
+{
+	struct telling *telling = cookie;
+	const struct fc_progress progress = {
+		.accounts = done->accounts, .slots = done->slots, .codes = done->codes};
+	if (telling->progress)
+		telling->stopped = telling->progress(telling->cookie, &progress) != 0;
+	return telling->stopped ? ERR_CANCELLED : OK;
+}
+
+enum fc_err fc_copy(struct fc_state *from, struct fc_state *to, fc_progress_fn *progress,
+		    void *cookie)
+{
+	struct err_detail detail = {.text[0] = '\0'};
+	struct telling telling = {.progress = progress, .cookie = cookie};
+	if (!from || !to || from->db == to->db)
+		return state_refuse(to, "a copy is from one database to another");
+	const enum err err = copy_state(from->state, to->state, tell, &telling, &detail);
+	if (telling.stopped)
+		return state_fail(to, FC_ERR_CANCELLED, "copying: ended by the caller");
+	if (err == OK)
+		return FC_OK;
+	const enum fc_err told = state_fail_err(to, err, "copying", detail.text);
+	return err == ERR_INVALID ? FC_ERR_INVALID_TRANSACTION : told;
+}
+
+struct finding {
+	fc_finding_fn *fn;
+	void *cookie;
+};
+
+static void on_finding(void *cookie, enum err err, const char *what)
+{
+	const struct finding *finding = cookie;
+	if (finding->fn)
+		finding->fn(finding->cookie, fc_err_from(err), what);
+}
+
+enum fc_err fc_check(struct fc_state *state, fc_finding_fn *fn, void *cookie)
+{
+	struct err_detail detail = {.text[0] = '\0'};
+	struct finding finding = {.fn = fn, .cookie = cookie};
+	if (!state)
+		return FC_ERR_INVALID_ARGUMENT;
+	const enum err err = verify_state(state->state, on_finding, &finding, &detail);
+	return err == OK ? FC_OK : state_fail_err(state, err, "check", detail.text);
+}
+
+enum fc_err fc_flush(struct fc_state *state)
+{
+	struct err_detail detail = {.text[0] = '\0'};
+	if (!state)
+		return FC_ERR_INVALID_ARGUMENT;
+	struct layer *writable = state->db->db.writable;
+	const enum err err = writable ? shared_flush(writable, true, &detail) : OK;
+	return err == OK ? FC_OK : state_fail_err(state, err, "flushing", detail.text);
+}
