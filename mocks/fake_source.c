@@ -331,7 +331,7 @@ enum lookup source_fetch(struct layer_view *v, const struct need *need, source_d
 	fake.fetched[fake.fetched_n++] = *need;
 	if (++fake.in_flight > fake.most)
 		fake.most = fake.in_flight;
-	if (!fake.hold)
+	if (!fake.hold || view->allowed > 0)
 		loop_wake_signal(&view->wake);
 	*out = op;
 	return PENDING;

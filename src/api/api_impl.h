@@ -27,6 +27,7 @@ struct op_callback {
 	struct op_callback *next; /* of the operation, in the order of adding */
 	struct op_callback *ready_next, *ready_prev; /* of the handle, once it has ended */
 	bool ready;
+	uint64_t order; /* of becoming ready */
 };
 
 #define NO_ASK SIZE_MAX
@@ -75,7 +76,7 @@ struct fc_state {
 	struct fc_op *ops;
 	struct fc_op *runnable, **runnable_end;
 	struct op_callback *ready, *ready_last;
-	size_t ready_n;
+	uint64_t ready_order;
 	bool running, dispatching;
 	bool fed; /* by the caller, since fc_clear_cache */
 	char detail[FC_DETAIL_BYTES];

@@ -114,7 +114,7 @@ void callback_make_ready(struct fc_state *s, struct op_callback *callback)
 	callback->ready_prev = s->ready_last;
 	*(s->ready_last ? &s->ready_last->ready_next : &s->ready) = callback;
 	s->ready_last = callback;
-	s->ready_n++;
+	callback->order = s->ready_order++;
 	loop_wake_signal(&s->poke);
 }
 
@@ -126,7 +126,6 @@ void callback_unready(struct fc_state *s, struct op_callback *callback)
 	*(next ? &next->ready_prev : &s->ready_last) = prev;
 	*(prev ? &prev->ready_next : &s->ready) = next;
 	callback->ready = false;
-	s->ready_n--;
 }
 
 static void op_end(struct fc_op *op)

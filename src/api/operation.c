@@ -264,8 +264,9 @@ size_t fc_dispatch(struct fc_state *state)
 		return 0;
 	state->dispatching = true;
 	(void)engine_turn(state, 0); /* an error of epoll is logged, and shows in waits */
-	/* Those that are added meanwhile are for the next time. */
-	for (size_t left = state->ready_n; left > 0 && state->ready; left--, ran++)
+	/* Those that become ready meanwhile are for the next time. */
+	for (const uint64_t end = state->ready_order; state->ready && state->ready->order < end;
+	     ran++)
 		callback_run(state, state->ready);
 	state->dispatching = false;
 	engine_rest(state);
