@@ -2,6 +2,8 @@
 /* The shared layer with a file behind it: what waits, what is durable, what fails, and reads of
  * the past while the file moves on. */
 #include "state_rig.h"
+#include "layers/shared_impl.h"
+#include <sched.h>
 
 static uint64_t records(struct rig *rig)
 {
@@ -52,22 +54,33 @@ static void what_was_written_is_there_again(void **state)
 	rig_close(&rig);
 }
 
-static void old_slots_are_swept(void **state)
+static void sweep(bool by_batch)
 {
 	struct rig rig;
 	struct err_detail detail;
-	(void)state;
 	rig_open(&rig, RIG_FILE, false);
 	struct state *s = rig_state(&rig);
 	for (unsigned i = 0; i < 100; i++)
 		assert_ok(set_slot(s, 1, i, 1));
 	assert_ok(shared_flush(rig.db.writable, true, &detail));
+	if (by_batch)
+		assert_ok(state_batch_begin(s, NULL));
 	assert_ok(wipe(s, 1));
-	assert_ok(shared_flush(rig.db.writable, false, &detail));
+	if (by_batch)
+		assert_ok(state_batch_commit(s, NULL));
+	else
+		assert_ok(shared_flush(rig.db.writable, false, &detail));
 	state_free(&s);
 	rig_free_layers(&rig);
-	assert_int_equal(records(&rig), 1); /* the account's record */
+	assert_int_equal(records(&rig), 1); /* the account's */
 	rig_remove_folder(&rig);
+}
+
+static void old_slots_are_swept(void **state)
+{
+	(void)state;
+	sweep(false);
+	sweep(true);
 }
 
 static void past_so_many_changes_are_written(void **state)
@@ -132,6 +145,73 @@ static void pinned_reads_survive_commits(void **state)
 	assert_int_equal(balance_of(a, 2), 302);
 	state_free(&a);
 	state_free(&b);
+	rig_close(&rig);
+}
+
+/* ---- while the file is being committed ---- */
+
+struct late {
+	struct rig *rig;
+	atomic_bool started, released, wrong;
+};
+
+static void *read_late(void *cookie)
+{
+	struct late *late = cookie;
+	struct err_detail detail;
+	struct state *s;
+	if (state_new(&late->rig->db, NULL, &s, &detail) != OK) {
+		atomic_store(&late->wrong, true);
+		return NULL;
+	}
+	atomic_store(&late->started, true);
+	if (slot_of(s, 1, 1) != 5 || !atomic_load(&late->released))
+		atomic_store(&late->wrong, true);
+	state_free(&s);
+	return NULL;
+}
+
+static void commit_for_ever(struct shared *shared, bool committing)
+{
+	gate_shut(&shared->gate);
+	shared->committing = committing;
+	gate_open(&shared->gate);
+}
+
+/* Who has a snapshot goes on by it; who has none would see what is not published yet. */
+static void a_reader_without_a_snapshot_waits(void **state)
+{
+	struct rig rig;
+	struct err_detail detail;
+	struct late late = {.rig = &rig};
+	pthread_t thread;
+	(void)state;
+	rig_open(&rig, RIG_FILE, false);
+	struct shared *shared = (struct shared *)rig.db.writable;
+	struct state *s = rig_state(&rig);
+	assert_ok(set_slot(s, 1, 1, 5));
+	assert_ok(shared_flush(rig.db.writable, false, &detail));
+	assert_int_equal(slot_of(s, 1, 1), 5);
+	assert_int_equal(pthread_create(&thread, NULL, read_late, &late), 0);
+	while (!atomic_load(&late.started) && !atomic_load(&late.wrong))
+		sched_yield();
+	pthread_join(thread, NULL);
+	assert_true(atomic_load(&late.wrong)); /* nothing is being committed: it is not late */
+	late = (struct late){.rig = &rig};
+	commit_for_ever(shared, true);
+	assert_int_equal(slot_of(s, 1, 1), 5);
+	assert_int_equal(pthread_create(&thread, NULL, read_late, &late), 0);
+	while (!atomic_load(&late.started))
+		sched_yield();
+	pthread_mutex_lock(&shared->turn);
+	for (unsigned i = 0; i < 1000; i++)
+		sched_yield();
+	atomic_store(&late.released, true);
+	commit_for_ever(shared, false);
+	pthread_mutex_unlock(&shared->turn);
+	pthread_join(thread, NULL);
+	assert_false(atomic_load(&late.wrong));
+	state_free(&s);
 	rig_close(&rig);
 }
 
@@ -200,6 +280,7 @@ int main(void)
 		cmocka_unit_test(old_slots_are_swept),
 		cmocka_unit_test(past_so_many_changes_are_written),
 		cmocka_unit_test(pinned_reads_survive_commits),
+		cmocka_unit_test(a_reader_without_a_snapshot_waits),
 		cmocka_unit_test(a_batch_that_does_not_fit_is_not_published),
 		cmocka_unit_test(a_transaction_that_does_not_fit_is_over),
 	};
