@@ -99,7 +99,8 @@ static enum err resolve(const struct edit *edit, struct trie_node **slot,
 
 /* ---- inserting ---- */
 
-/* What is left of a node, whose path is longer than `common`, below a branch there. */
+/* A leaf or extension without the first `from` nibbles of its path; an extension's child where
+ * nothing is left of it. */
 static struct trie_node *rest_of(struct trie_node *node, unsigned from)
 {
 	unsigned char nibbles[TRIE_NIBBLES];
