@@ -5,6 +5,7 @@
 #include "base/loop.h"
 #include "base/keccak.h"
 #include "layers/source.h"
+#include "layers/store_pool.h"
 #include "mock_node/thread.h"
 #include "store_fixture.h"
 
@@ -480,9 +481,47 @@ static void verify_does_not_believe_the_disk(void **state)
 	rig.config.verify = true;
 	reopen("2");
 	mock_thread_control(rig.mock, "{\"reset_counters\":true}");
-	expect_slot(2, &someone(WORLD_READER)->address, 1);
-	expect_account(2, &someone(WORLD_READER)->address);
+	const struct eth_address *address = &someone(WORLD_READER)->address;
+	const struct eth_bytes32 slot = slot_of(1);
+	struct account_state account;
+	struct eth_bytes32 value;
+	assert_int_equal(layer_slot(rig.view, address, &slot, &value, NULL, &fault), MISS);
+	assert_int_equal(
+		layer_account(rig.view, address, ACCOUNT_NONCE, &account, NULL, &fault), MISS);
+	expect_slot(2, address, 1);
+	expect_account(2, address);
 	assert_int_equal(mock_thread_asked(rig.mock, "eth_getProof"), 1);
+}
+
+/* As a server keeps it of an eth_getProof that nobody has checked. */
+static void a_storage_root_that_was_not_proved_is_none(void **state)
+{
+	const struct store_config config = {.folder = rig.folder, .capacity_bytes = 16u << 20};
+	const struct eth_address *address = &someone(WORLD_READER)->address;
+	const struct eth_bytes32 slot = slot_of(1);
+	struct account_fields fields = {.mask = ACCOUNT_STORAGE_ROOT | ACCOUNT_NONCE,
+					.nonce = 4242};
+	struct account_state account;
+	struct err_detail detail;
+	struct eth_bytes32 value;
+	struct store *store;
+
+	(void)state;
+	rig.config.disk_folder = rig.folder;
+	rig.config.block = "2";
+	open_source();
+	assert_ok(store_pool_get(&config, &store, &detail));
+	fields.storage_root = eth_empty_trie_root;
+	store_put_account(store, &at_block(2)->hash, address, &fields);
+	store_flush(store);
+	store_pool_put(&store);
+	assert_int_equal(
+		layer_account(rig.view, address, ACCOUNT_NONCE, &account, NULL, &fault), HIT);
+	assert_int_equal(account.fields.nonce, 4242);
+	assert_int_equal(
+		layer_account(rig.view, address, ACCOUNT_STORAGE_ROOT, &account, NULL, &fault),
+		MISS);
+	assert_int_equal(layer_slot(rig.view, address, &slot, &value, NULL, &fault), MISS);
 }
 
 /* Of a node that lies. */
@@ -577,6 +616,13 @@ static void a_development_node_is_not_kept(void **state)
 	mock_thread_control(rig.mock, "{\"reset_counters\":true}");
 	expect_everything(2);
 	assert_int_equal(mock_thread_items(rig.mock), 0);
+	/* What was kept then is not read without that trust. */
+	rig.config.trust_dev = false;
+	reopen("2");
+	const struct eth_bytes32 slot = slot_of(1);
+	struct eth_bytes32 value;
+	assert_int_equal(layer_slot(rig.view, &need.address, &slot, &value, NULL, &fault),
+			 MISS);
 }
 
 static void what_is_fed_is_of_one_view(void **state)
@@ -827,6 +873,7 @@ int main(void)
 		TEST(slots_are_known_at_a_new_block_by_their_root),
 		TEST(verified_reads_are_proofs),
 		TEST(verify_does_not_believe_the_disk),
+		TEST(a_storage_root_that_was_not_proved_is_none),
 		TEST(what_a_proof_does_not_show_is_refused),
 		TEST(errors_of_the_upstream_are_told),
 		TEST(a_development_node_is_not_kept),
