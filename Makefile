@@ -168,7 +168,7 @@ $(B)/tests/unit/test_upstream_%: $(B)/obj/tests/unit/test_upstream_%.o $(MOCK_TH
 	$(call link,$^ -lcmocka -lhttp_parser)
 
 # Allocations of ours go through the test, which lets one fail.
-$(B)/tests/torture/%: LINK += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
+$(B)/tests/torture/%: LINK += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=free
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(FAKE_OBJ) $(CORE)
 	$(call link,$< $(call fakes_of,$<) $(CORE) -lcmocka -lhttp_parser)

@@ -44,6 +44,25 @@ static struct {
 	bool breaks;
 } fake;
 
+bool fake_source_at_work;
+
+/* What the fake allocates is not what is tested. */
+static struct blob *code_of(const char *text)
+{
+	fake_source_at_work = true;
+	struct blob *blob = text ? blob_copy(text, strlen(text)) : NULL;
+	fake_source_at_work = false;
+	return blob;
+}
+
+static enum err note(struct needs *needs, const struct need *need)
+{
+	fake_source_at_work = true;
+	const enum err err = needs_add(needs, need);
+	fake_source_at_work = false;
+	return err;
+}
+
 void fake_source_reset(fake_source_fn *chain)
 {
 	needs_release(&fake.cached);
@@ -123,11 +142,6 @@ static const struct fed *find_fed(const struct view *view, const struct need *ne
 		if (same(&fed->need, need))
 			return fed;
 	return NULL;
-}
-
-static struct blob *code_of(const char *text)
-{
-	return text ? blob_copy(text, strlen(text)) : NULL;
 }
 
 /* *code (NULL: not wanted) is one reference. */
@@ -279,7 +293,7 @@ static void land(struct source_op *op)
 		answer.err = source_feed(&view->view, &op->need, &answer.value, code);
 		blob_put(&code);
 	} else if (answer.err == OK) {
-		answer.err = needs_add(&fake.cached, &op->need);
+		answer.err = note(&fake.cached, &op->need);
 	}
 	fake.in_flight--;
 	op->done(op->cookie, answer.err, answer.detail ? answer.detail : "");

@@ -19,6 +19,8 @@ struct fake_answer {
 };
 typedef void fake_source_fn(const struct need *need, struct fake_answer *answer);
 
+/* It runs, or the test's answer does: tests that let allocations fail spare it. */
+extern bool fake_source_at_work;
 /* Forgets everything: nothing cached, all fetches land by themselves. */
 void fake_source_reset(fake_source_fn *chain);
 /* The layer, with a block of this state root. ERR_NOMEM. */

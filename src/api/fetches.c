@@ -140,6 +140,16 @@ void fetches_leave(struct fetches *fetches, struct want *want)
 	fetch_free(fetch);
 }
 
+/* NULL also when memory is refused: then the cause alone is told. */
+static char *copy_text(const char *text)
+{
+	const size_t bytes = strlen(text) + 1;
+	char *copy = malloc(bytes);
+	if (copy)
+		memcpy(copy, text, bytes);
+	return copy;
+}
+
 /* Tells all that want it, and is no more. */
 static void fetch_end(struct fetch *fetch, enum err err, const char *detail)
 {
@@ -151,7 +161,7 @@ static void fetch_end(struct fetch *fetch, enum err err, const char *detail)
 		want->fetch = NULL;
 		want->landed = true;
 		want->err = err;
-		want->detail = err != OK && detail ? strdup(detail) : NULL;
+		want->detail = err != OK && detail ? copy_text(detail) : NULL;
 		want->done(want);
 	}
 }

@@ -7,10 +7,12 @@
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *old, size_t n);
+void *__real_aligned_alloc(size_t alignment, size_t n);
 void __real_free(void *old);
 void *__wrap_malloc(size_t n);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *old, size_t n);
+void *__wrap_aligned_alloc(size_t alignment, size_t n);
 void __wrap_free(void *old);
 
 /* Of the test: allocations of the fakes do not fail. */
@@ -47,6 +49,11 @@ void *__wrap_realloc(void *old, size_t n)
 	void *got = __real_realloc(old, n);
 	live += got && !old;
 	return got;
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t n)
+{
+	return refused() ? NULL : counted(__real_aligned_alloc(alignment, n));
 }
 
 void __wrap_free(void *old)
