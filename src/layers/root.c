@@ -139,7 +139,7 @@ static enum err edit_overlay(struct work *work, bool all)
 	for (struct change_account *a = all ? changes_next(changes, NULL) : NULL;
 	     err == OK && a != NULL; a = changes_next(changes, a))
 		err = edit_own(work, a, true);
-	return err;
+	return err == OK ? root_remove(work) : err;
 }
 
 /* On top of the published version: anew, or from where the last one was. */

@@ -96,7 +96,7 @@ static enum err edit_rows(struct work *work, struct touched *rows, bool reload_a
 		};
 		err = root_edit(work, &edit);
 	}
-	return err;
+	return err == OK ? root_remove(work) : err;
 }
 
 struct collecting {

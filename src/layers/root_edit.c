@@ -17,6 +17,7 @@ void work_release(struct work *work)
 {
 	trie_put(&work->accounts);
 	storages_release(&work->own);
+	touched_release(&work->gone);
 }
 
 static enum err fail(struct work *work, enum err err, const char *what,
@@ -83,9 +84,12 @@ enum err root_leaf(struct work *work, struct trie_node *accounts,
 
 /* ---- storage ---- */
 
-/* A slot is set to what it reads as. */
+/* What is set first, and what is removed afterwards. */
+enum pass { PASS_SET, PASS_REMOVE, PASSES };
+
+/* A slot is set to what it reads as, in the pass that this is for. */
 static enum err set_slot(struct work *work, struct storage *storage,
-			 const struct eth_bytes32 *slot)
+			 const struct eth_bytes32 *slot, enum pass pass)
 {
 	const struct trie_resolver resolver = root_resolver(work->cache);
 	unsigned char encoded[TRIE_WORD_BYTES];
@@ -99,9 +103,11 @@ static enum err set_slot(struct work *work, struct storage *storage,
 		return work->fault->err;
 	if (got != HIT)
 		return root_lack(work, &storage->address, slot);
+	const struct span leaf = trie_word_encode(&value, encoded);
+	if ((leaf.len == 0) != (pass == PASS_REMOVE))
+		return OK;
 	keccak256(slot->bytes, 32, &key);
-	enum err err = trie_set(&storage->root, key_span(&key),
-				trie_word_encode(&value, encoded), &resolver, &prefix);
+	enum err err = trie_set(&storage->root, key_span(&key), leaf, &resolver, &prefix);
 	return err == OK ? OK
 			 : root_unresolved(work, err, &storage->address, &storage->address,
 					   slot, &prefix);
@@ -110,6 +116,7 @@ static enum err set_slot(struct work *work, struct storage *storage,
 struct filling {
 	struct work *work;
 	struct storage *storage;
+	enum pass pass;
 };
 
 static enum err fill_slot(void *cookie, const struct eth_address *address,
@@ -119,7 +126,7 @@ static enum err fill_slot(void *cookie, const struct eth_address *address,
 
 	(void)address;
 	(void)value;
-	return set_slot(filling->work, filling->storage, slot);
+	return set_slot(filling->work, filling->storage, slot, filling->pass);
 }
 
 /* The trie of what is published: what the source proves, if it is seen through, and what was
@@ -128,7 +135,7 @@ static enum err load(struct work *work, struct storage *storage, bool *lacking)
 {
 	const struct layer_walk nothing = {.written_only = true};
 	const struct layer_walk walk = {.written_only = true, .slot = fill_slot};
-	struct filling filling = {work, storage};
+	struct filling filling = {work, storage, PASS_SET};
 	struct trie_account leaf;
 	bool through = false, found = false, known = true;
 	enum err err = work->top->layer->ops->walk_slots(work->top, &storage->address, &nothing,
@@ -143,7 +150,7 @@ static enum err load(struct work *work, struct storage *storage, bool *lacking)
 		if (err == OK && found)
 			err = trie_from_root(&leaf.storage_root, &storage->root);
 	}
-	if (err == OK && known)
+	for (; err == OK && known && filling.pass < PASSES; filling.pass++)
 		err = work->top->layer->ops->walk_slots(work->top, &storage->address, &walk,
 							&filling, &through,
 							&work->fault->detail);
@@ -200,6 +207,24 @@ enum err root_storage(struct work *work, const struct eth_address *address, bool
 
 /* ---- accounts ---- */
 
+/* storage NULL: it is lacking, and so are they. */
+static enum err edit_slots(struct work *work, const struct edit *edit, struct storage *storage,
+			   enum pass pass)
+{
+	enum err err = OK;
+
+	for (size_t i = 0; err == OK && i < edit->n; i++) {
+		const struct eth_bytes32 *slot = &edit->rows[i].slot;
+		if (!edit->rows[i].has_slot)
+			continue;
+		if (storage != NULL)
+			err = set_slot(work, storage, slot, pass);
+		else if (pass == PASS_SET)
+			err = root_lack(work, &edit->address, slot);
+	}
+	return err;
+}
+
 static enum err edit_storage(struct work *work, const struct edit *edit,
 			     struct eth_bytes32 *root, bool *lacking)
 {
@@ -218,14 +243,8 @@ static enum err edit_storage(struct work *work, const struct edit *edit,
 	*lacking = err == OK && storage == NULL;
 	if (err == OK && storage != NULL)
 		storage->generation = edit->generation;
-	for (size_t i = 0; err == OK && i < edit->n; i++) {
-		if (!edit->rows[i].has_slot)
-			continue;
-		if (storage != NULL)
-			err = set_slot(work, storage, &edit->rows[i].slot);
-		else
-			err = root_lack(work, &edit->address, &edit->rows[i].slot);
-	}
+	for (enum pass pass = PASS_SET; err == OK && pass < PASSES; pass++)
+		err = edit_slots(work, edit, storage, pass);
 	if (err == OK && storage != NULL)
 		trie_root_hash(storage->root, root);
 	return err;
@@ -276,9 +295,31 @@ enum err root_edit(struct work *work, const struct edit *edit)
 		err = read_fields(work, &edit->address, &leaf, &gone, &unread);
 	if (err != OK || !known || unread || no_storage)
 		return err;
+	if (gone) {
+		err = touched_add(&work->gone, &edit->address, NULL, false, 0);
+		return err == OK ? OK : fail(work, err, "the removal", &edit->address);
+	}
 	keccak256(edit->address.bytes, 20, &key);
-	const struct span value =
-		gone ? (struct span){"", 0} : trie_account_encode(&leaf, encoded);
-	err = trie_set(&work->accounts, key_span(&key), value, &resolver, &prefix);
+	err = trie_set(&work->accounts, key_span(&key), trie_account_encode(&leaf, encoded),
+		       &resolver, &prefix);
 	return err == OK ? OK : root_unresolved(work, err, NULL, &edit->address, NULL, &prefix);
+}
+
+enum err root_remove(struct work *work)
+{
+	const struct trie_resolver resolver = root_resolver(work->cache);
+	struct trie_prefix prefix;
+	struct eth_bytes32 key;
+	enum err err = OK;
+
+	for (size_t i = 0; err == OK && i < work->gone.n; i++) {
+		const struct eth_address *address = &work->gone.rows[i].address;
+		keccak256(address->bytes, 20, &key);
+		err = trie_set(&work->accounts, key_span(&key), (struct span){"", 0}, &resolver,
+			       &prefix);
+		if (err != OK)
+			err = root_unresolved(work, err, NULL, address, NULL, &prefix);
+	}
+	touched_clear(&work->gone);
+	return err;
 }

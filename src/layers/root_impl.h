@@ -70,8 +70,9 @@ struct work {
 	struct storages own;
 	/* The version below, of whose storage tries these are edits; NULL: the cache's. */
 	struct work *below;
-	uint64_t base; /* the cache's tries up to this publication are of this version */
-	bool overlay;  /* read through the handle's overlay */
+	uint64_t base;	     /* the cache's tries up to this publication are of this version */
+	bool overlay;	     /* read through the handle's overlay */
+	struct touched gone; /* leaves that go, after all others have been set */
 	struct fault *fault;
 };
 
@@ -92,8 +93,11 @@ struct edit {
 	const struct touched_row *rows; /* those without a slot are passed over */
 	size_t n;
 };
-/* OK also if something was lacking (job->lacks). */
+/* OK also if something was lacking (job->lacks). What is removed from a trie is removed after
+ * all else was set, so that no branch collapses that another key keeps: leaves by root_remove.
+ */
 enum err root_edit(struct work *work, const struct edit *edit) WARN_UNUSED;
+enum err root_remove(struct work *work) WARN_UNUSED;
 /* The account's storage trie in this version; NULL without an error: it is lacking. */
 enum err root_storage(struct work *work, const struct eth_address *address, bool reload,
 		      struct storage **storage) WARN_UNUSED;
