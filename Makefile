@@ -262,9 +262,10 @@ check-evm: $(PROGRAMS) $(LIBRARY) ## a real EVM over libforkcache, by recorded t
 	$(Q)BUILD=$(abspath $(B)) tests/client/evm/run.sh
 
 .PHONY: check-asan
-check-asan: ## unit, corpus, fuzz corpus, torture and script tests under the address and undefined sanitizers
+check-asan: ## unit, model, corpus, fuzz corpus, torture and script tests under the address and undefined sanitizers
 	$(Q)$(MAKE) --no-print-directory VARIANT=asan check-unit
 	$(Q)$(MAKE) --no-print-directory VARIANT=asan check-contract
+	$(Q)FORKCACHE_MODEL_OPERATIONS=100000 $(MAKE) --no-print-directory VARIANT=asan check-model
 	$(Q)$(MAKE) --no-print-directory VARIANT=asan check-corpus
 	$(Q)$(MAKE) --no-print-directory VARIANT=asan check-fuzz-corpus
 	$(Q)$(MAKE) --no-print-directory VARIANT=asan check-torture
@@ -302,13 +303,14 @@ VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-
 # Under valgrind threads take turns: tests that want them to meet are left to the sanitizers.
 # So are those that take it a minute of CPU each: two fill stores of many megabytes with what
 # test_store writes, too, and of one megabytes leave in pieces of 4 KiB.
-VALGRIND_UNIT := $(filter-out %/test_memcache_threads %/test_filedb_threads %/test_store_evict \
-	%/test_in_use %/test_server_memory,$(UNIT))
+VALGRIND_UNIT := $(filter-out %/test_memcache_threads %/test_filedb_threads %/test_shared_threads \
+	%/test_store_evict %/test_in_use %/test_server_memory,$(UNIT))
 # Of the scripts, those whose questions meet no deadline when all is thirty times as slow.
 .PHONY: check-valgrind
 check-valgrind: RUN_UNDER := $(VALGRIND)
-check-valgrind: $(VALGRIND_UNIT) $(PROGRAMS) ## unit and script tests under valgrind
+check-valgrind: $(VALGRIND_UNIT) $(MODEL) $(PROGRAMS) ## unit, model and script tests under valgrind
 	$(call run_all,$(VALGRIND_UNIT))
+	$(Q)FORKCACHE_MODEL_OPERATIONS=20000 $(MAKE) --no-print-directory RUN_UNDER='$(VALGRIND)' check-model
 	$(Q)BUILD=$(B) PYTHONPATH=tests/script scripts/under-valgrind.sh \
 		python3 -m unittest -v test_coalesce.Joining test_offline test_readme test_restart
 

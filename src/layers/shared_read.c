@@ -184,8 +184,10 @@ enum lookup shared_local_slot(struct shared_view *v, const struct eth_address *a
 			      const struct eth_bytes32 *slot, struct eth_bytes32 *value,
 			      struct fault *fault)
 {
-	const struct change_account *account =
-		changes_find_account(shared_of(&v->view)->changes, address);
+	const struct changes *changes = shared_of(&v->view)->changes;
+	if (!v->pinned && !v->reader)
+		return changes_read_slot(changes, address, slot, value);
+	const struct change_account *account = changes_find_account(changes, address);
 	uint32_t generation;
 	if (v->pinned)
 		return pinned_slot(v, account, address, slot, value, fault);
@@ -201,9 +203,9 @@ enum lookup shared_slot(struct layer_view *view, const struct eth_address *addre
 			struct needs *needs, struct fault *fault)
 {
 	struct shared_view *v = shared_view_of(view);
-	shared_enter(view);
+	shared_go_in(shared_of(view), v);
 	const enum lookup got = shared_local_slot(v, address, slot, value, fault);
-	shared_leave(view);
+	gate_leave(&v->place);
 	if (got != MISS)
 		return got;
 	if (view->below)
