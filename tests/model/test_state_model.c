@@ -6,28 +6,10 @@
  *
  * FORKCACHE_MODEL_OPERATIONS: fewer, for where it is slow.
  */
+#include "state_reference.h"
 #include "../unit/state_rig.h"
 
-enum { ACCOUNTS = 4, SLOTS = 5, CODES = 4, HANDLES = 3, MARKS = 8, GONE_IDS = 4 };
-
-struct account {
-	uint8_t balance, nonce, code, exists;
-	uint8_t slots[SLOTS];
-};
-struct world {
-	struct account accounts[ACCOUNTS];
-};
-
-/* What somebody has written: which of the values above, and whether the storage was wiped
- * before. */
-enum { BALANCE = 1, NONCE = 2, CODE = 4, THERE = 8, GONE = 16, WIPED = 32 };
-struct writes {
-	struct account_writes {
-		struct account values;
-		uint8_t wrote;
-		uint8_t slots; /* bit each */
-	} accounts[ACCOUNTS];
-};
+enum { HANDLES = 3, MARKS = 8, GONE_IDS = 4 };
 
 struct handle {
 	struct state *state;
@@ -66,40 +48,11 @@ static bool has_scope(const struct handle *h)
 	return h->tx || h->in_batch || h->ids_n;
 }
 
-static void apply(struct world *world, const struct writes *writes)
-{
-	for (unsigned i = 0; i < ACCOUNTS; i++) {
-		struct account *to = &world->accounts[i];
-		const struct account_writes *from = &writes->accounts[i];
-		if (from->wrote & WIPED)
-			memset(to->slots, 0, sizeof to->slots);
-		if (from->wrote & BALANCE)
-			to->balance = from->values.balance;
-		if (from->wrote & NONCE)
-			to->nonce = from->values.nonce;
-		if (from->wrote & CODE)
-			to->code = from->values.code;
-		if (from->wrote & (THERE | GONE))
-			to->exists = (from->wrote & THERE) != 0;
-		for (unsigned s = 0; s < SLOTS; s++)
-			if (from->slots & 1u << s)
-				to->slots[s] = from->values.slots[s];
-	}
-}
-
 static struct world seen_by(const struct handle *h)
 {
 	struct world world = h->tx ? h->base : now;
 	apply(&world, &h->own);
 	return world;
-}
-
-static bool clashes(const struct account_writes *mine, const struct account_writes *theirs)
-{
-	const unsigned m = mine->wrote, t = theirs->wrote;
-	return (m & t & (BALANCE | NONCE | CODE)) || ((m & THERE) && (t & GONE)) ||
-	       ((m & GONE) && (t & THERE)) || (mine->slots & theirs->slots) ||
-	       ((m & WIPED) && ((t & WIPED) || theirs->slots)) || ((t & WIPED) && mine->slots);
 }
 
 static bool in_conflict(const struct handle *h)
@@ -277,29 +230,10 @@ static void compare_walk_slots(struct handle *h)
 /* Into own if there is a scope, else published. */
 static void wrote(struct handle *h, const struct writes *written)
 {
-	if (!has_scope(h)) {
+	if (has_scope(h))
+		add_writes(&h->own, written);
+	else
 		publish(h, written);
-		return;
-	}
-	for (unsigned i = 0; i < ACCOUNTS; i++) {
-		const struct account_writes *from = &written->accounts[i];
-		struct account_writes *to = &h->own.accounts[i];
-		if (from->wrote & WIPED)
-			to->slots = 0;
-		if (from->wrote & (THERE | GONE))
-			to->wrote &= (uint8_t) ~(THERE | GONE);
-		to->wrote |= from->wrote;
-		to->slots |= from->slots;
-		if (from->wrote & BALANCE)
-			to->values.balance = from->values.balance;
-		if (from->wrote & NONCE)
-			to->values.nonce = from->values.nonce;
-		if (from->wrote & CODE)
-			to->values.code = from->values.code;
-		for (unsigned s = 0; s < SLOTS; s++)
-			if (from->slots & 1u << s)
-				to->values.slots[s] = from->values.slots[s];
-	}
 }
 
 static void write_fields(struct handle *h, unsigned i)
@@ -610,7 +544,8 @@ static void test_overlay(void **state)
 static void test_cached(void **state)
 {
 	(void)state;
-	run(RIG_CACHED, false, 100);
+	run(RIG_CACHED, false, 50);
+	run(RIG_CACHED, true, 50);
 	run(RIG_OVERLAY_CACHED, false, 100);
 	run(RIG_CACHED_FILE, false, 50);
 }
