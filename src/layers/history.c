@@ -104,43 +104,66 @@ struct history_entry *history_record_slot(const struct history *history,
 	return make(history, record, address, slot);
 }
 
+/* The link to the newest entry of a key, or to the end of its place. */
+static struct history_entry **newest(const struct history *history, uint64_t hash,
+				     const struct eth_address *address,
+				     const struct eth_bytes32 *slot)
+{
+	struct history_entry **link = &history->places[hash & (history->places_n - 1)];
+	while (*link && !is_key(*link, hash, address, slot))
+		link = &(*link)->next;
+	return link;
+}
+
+static struct history_entry **newest_like(const struct history *history,
+					  const struct history_entry *entry)
+{
+	return newest(history, entry->hash, &entry->address,
+		      entry->is_slot ? &entry->slot : NULL);
+}
+
 /* ---- adding and dropping ---- */
 
-static struct history_entry **place(const struct history *history, uint64_t hash)
+static void link_entry(struct history *history, struct history_entry *entry)
 {
-	return &history->places[hash & (history->places_n - 1)];
+	struct history_entry **link = newest_like(history, entry);
+	struct history_entry *before = *link;
+	entry->next = before ? before->next : NULL;
+	entry->older = before;
+	entry->oldest = before ? before->oldest : entry;
+	if (before)
+		before->newer = entry;
+	*link = entry;
 }
 
-static void link_record(struct history *history, struct history_record *record)
-{
-	for (size_t i = 0; i < record->n; i++) {
-		struct history_entry *entry = &record->entries[i];
-		struct history_entry **head = place(history, entry->hash);
-		entry->next = *head;
-		*head = entry;
-	}
-}
-
-/* Oldest first, so that each place is newest first again. */
 static void take_places(struct history *history, struct history_record *from)
 {
-	free(history->places);
+	struct history_entry **old = history->places;
+	const size_t old_n = history->places_n;
 	history->places = from->places;
 	history->places_n = from->places_n;
 	from->places = NULL;
-	for (struct history_record *r = history->first; r; r = r->next)
-		link_record(history, r);
+	for (size_t i = 0; i < old_n; i++)
+		for (struct history_entry *entry = old[i], *next; entry; entry = next) {
+			struct history_entry **head =
+				&history->places[entry->hash & (history->places_n - 1)];
+			next = entry->next;
+			entry->next = *head;
+			*head = entry;
+		}
+	free(old);
 }
 
 void history_add(struct history *history, struct history_record **record, uint64_t sequence)
 {
 	struct history_record *added = *record;
 	*record = NULL;
-	for (size_t i = 0; i < added->n; i++)
-		added->entries[i].sequence = sequence;
 	if (added->places)
 		take_places(history, added);
-	link_record(history, added);
+	for (size_t i = 0; i < added->n; i++) {
+		added->entries[i].sequence = sequence;
+		link_entry(history, &added->entries[i]);
+	}
 	history->entries_n += added->n;
 	if (history->last)
 		history->last->next = added;
@@ -149,13 +172,16 @@ void history_add(struct history *history, struct history_record **record, uint64
 	history->last = added;
 }
 
-/* The oldest are last. */
+/* It is the oldest of its key. */
 static void unlink_entry(struct history *history, const struct history_entry *entry)
 {
-	struct history_entry **link = place(history, entry->hash);
-	while (*link != entry)
-		link = &(*link)->next;
-	*link = entry->next;
+	struct history_entry **link = newest_like(history, entry);
+	if (*link == entry) {
+		*link = entry->next;
+		return;
+	}
+	(*link)->oldest = entry->newer;
+	entry->newer->older = NULL;
 }
 
 static bool is_until(const struct history_record *record, uint64_t sequence)
@@ -183,19 +209,28 @@ struct history_record *history_drop(struct history *history, uint64_t sequence)
 
 /* ---- finding ---- */
 
+static const struct history_entry *find_newest(const struct history *history,
+					       const struct eth_address *address,
+					       const struct eth_bytes32 *slot)
+{
+	if (history->entries_n == 0)
+		return NULL;
+	return *newest(history, hash_of(history, address, slot), address, slot);
+}
+
 static const struct history_entry *find(const struct history *history,
 					const struct eth_address *address,
 					const struct eth_bytes32 *slot, uint64_t after)
 {
-	const struct history_entry *found = NULL;
-	if (history->entries_n == 0)
+	const struct history_entry *down = find_newest(history, address, slot), *up;
+	if (!down || down->sequence <= after)
 		return NULL;
-	const uint64_t hash = hash_of(history, address, slot);
-	for (const struct history_entry *e = *place(history, hash); e && e->sequence > after;
-	     e = e->next)
-		if (is_key(e, hash, address, slot))
-			found = e;
-	return found;
+	for (up = down->oldest; up->sequence <= after; up = up->newer) {
+		if (down->older->sequence <= after)
+			return down;
+		down = down->older;
+	}
+	return up;
 }
 
 const struct history_entry *history_account(const struct history *history,
@@ -215,13 +250,9 @@ unsigned history_wrote(const struct history *history, const struct eth_address *
 		       uint64_t after)
 {
 	unsigned wrote = 0;
-	if (history->entries_n == 0)
-		return 0;
-	const uint64_t hash = hash_of(history, address, NULL);
-	for (const struct history_entry *e = *place(history, hash); e && e->sequence > after;
-	     e = e->next)
-		if (is_key(e, hash, address, NULL))
-			wrote |= e->wrote;
+	for (const struct history_entry *e = find_newest(history, address, NULL);
+	     e && e->sequence > after; e = e->older)
+		wrote |= e->wrote;
 	return wrote;
 }
 

@@ -6,8 +6,9 @@
  * Every publication leaves a record: one entry for each account that it touched and for each
  * slot that it wrote, with what the layer held before. What a key held at a sequence number is
  * what the first entry after that number says, or, when there is none, what it holds now. The
- * entries of a key are found through one index, newest first, so that a read costs as many
- * steps as that key was written since, however much else was.
+ * index has the newest entry of each key, which leads to the others. They are searched from
+ * both ends: for the oldest that is still needed, and for what is not long ago, a read costs
+ * few steps, however often the key was written.
  *
  * An account's entry also says which of its fields the publication wrote: that is what two
  * transactions can be in conflict about.
@@ -27,7 +28,9 @@ enum {
 };
 
 struct history_entry {
-	struct history_entry *next; /* in its place of the index, newest first */
+	struct history_entry *next; /* in its place of the index: the newest of another key */
+	struct history_entry *older, *newer; /* of this key */
+	struct history_entry *oldest;	     /* of this key; the newest entry knows it */
 	uint64_t sequence, hash;
 	struct eth_address address;
 	bool is_slot;
