@@ -157,13 +157,24 @@ static enum err take_fact(struct source_op *op, const struct fork_answer *answer
 	return fed_put(&op->view->fed, &key, &answer->value, NULL);
 }
 
+/* The slots that a part's proof is of. */
+static const struct eth_bytes32 *slots_of(const struct part *part, size_t *n)
+{
+	const struct source_op *op = part->op;
+
+	*n = op->need.kind == NEED_SLOT ? 1 : part->n;
+	if (op->need.kind == NEED_SLOT)
+		return &op->need.slot;
+	return *n > 0 ? op->slots + part->from : NULL;
+}
+
 static enum err take_proof(struct source_op *op, const struct part *part, struct span json)
 {
-	const bool is_slot = op->need.kind == NEED_SLOT;
+	size_t n;
+	const struct eth_bytes32 *slots = slots_of(part, &n);
 
-	return source_take_proof(op->view, &op->need.address,
-				 is_slot ? &op->need.slot : op->slots + part->from,
-				 is_slot ? 1 : part->n, json, op->need.kind == NEED_PROOF);
+	return source_take_proof(op->view, &op->need.address, slots, n, json,
+				 op->need.kind == NEED_PROOF);
 }
 
 static enum err take_code(struct source_op *op, struct span json)
@@ -239,12 +250,11 @@ static enum lookup ask(struct part *part, struct source_question *question, enum
 static enum lookup ask_proof(struct part *part, enum err *err)
 {
 	struct source_op *op = part->op;
-	const bool is_slot = op->need.kind == NEED_SLOT;
 	struct source_question question;
+	size_t n;
+	const struct eth_bytes32 *slots = slots_of(part, &n);
 
-	*err = source_ask_proof(op->view->source, &op->need.address,
-				is_slot ? &op->need.slot : op->slots + part->from,
-				is_slot ? 1 : part->n, &question);
+	*err = source_ask_proof(op->view->source, &op->need.address, slots, n, &question);
 	return ask(part, &question, err);
 }
 

@@ -71,7 +71,7 @@ static void expect_refusal(const char *block, enum err want, const char *word)
 
 static void what_was_kept_is_found(void **state)
 {
-	const char *names[] = {"100", "0x64", "0x" H32};
+	const char *names[] = {"100", "0x64", ("0x" H32)};
 	struct err_detail detail;
 	uint64_t chain_id;
 
