@@ -57,13 +57,14 @@ static enum err open_file(const struct fc_layer *from, struct layer **out,
 /* The token as a header; NULL: no memory. */
 static struct secret *bearer(const char *token)
 {
-	struct secret *secret = NULL;
-	char *text = NULL;
-	const int n = asprintf(&text, "Authorization: Bearer %s", token);
+	static const char prefix[] = "Authorization: Bearer ";
+	const size_t room = sizeof prefix + strlen(token);
+	char *text = malloc(room);
 
-	if (n < 0)
+	if (text == NULL)
 		return NULL;
-	secret = secret_new((struct span){text, (size_t)n});
+	const int n = snprintf(text, room, "%s%s", prefix, token);
+	struct secret *secret = secret_new((struct span){text, (size_t)n});
 	explicit_bzero(text, (size_t)n);
 	free(text);
 	return secret;

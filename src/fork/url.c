@@ -207,13 +207,15 @@ static enum err rebuild(const struct parts *parts, struct url *out)
 	(void)snprintf(out->shown, sizeof out->shown, v6 ? "[%s]:%u" : "%s:%u", out->host,
 		       (unsigned)out->port);
 	bool slash = parts->tail.len == 0 || parts->tail.ptr[0] != '/';
-	char *text = NULL;
-	int n = asprintf(&text, "%s://%.*s%s%s%s%.*s", out->tls ? "https" : "http",
+	const size_t room =
+		sizeof "https://@/" + parts->user.len + strlen(out->shown) + parts->tail.len;
+	char *text = malloc(room);
+	if (text == NULL)
+		return ERR_NOMEM;
+	int n = snprintf(text, room, "%s://%.*s%s%s%s%.*s", out->tls ? "https" : "http",
 			 (int)parts->user.len, parts->user.len > 0 ? parts->user.ptr : "",
 			 parts->user.len > 0 ? "@" : "", out->shown, slash ? "/" : "",
 			 (int)parts->tail.len, parts->tail.len > 0 ? parts->tail.ptr : "");
-	if (n < 0)
-		return ERR_NOMEM;
 	out->full = secret_new((struct span){text, (size_t)n});
 	explicit_bzero(text, (size_t)n);
 	free(text);

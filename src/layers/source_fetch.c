@@ -179,11 +179,12 @@ static enum err take_proof(struct source_op *op, const struct part *part, struct
 
 static enum err take_code(struct source_op *op, struct span json)
 {
-	struct blob *code = source_data(json);
+	struct blob *code;
+	enum err err = source_data(json, &code);
 
-	if (code == NULL)
-		return ERR_NOMEM; /* it has been read before, when it was checked */
-	const enum err err = feed_code(op->view, &op->need.address, code, &op->code_hash);
+	if (err != OK)
+		return err;
+	err = feed_code(op->view, &op->need.address, code, &op->code_hash);
 	blob_put(&code);
 	return err;
 }

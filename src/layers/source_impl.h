@@ -98,8 +98,9 @@ enum err source_take_proof(struct source_view *view, const struct eth_address *a
 			   const struct eth_bytes32 *slots, size_t n, struct span json,
 			   bool nodes) WARN_UNUSED;
 enum err source_take_witness(struct source *source, struct span json) WARN_UNUSED;
-/* The bytes that a JSON string of DATA holds. NULL: it is none, or there is no memory. */
-struct blob *source_data(struct span json);
+/* The bytes that a JSON string of DATA holds; one reference. ERR_BAD_ANSWER: it is none;
+ * ERR_NOMEM. */
+enum err source_data(struct span json, struct blob **out) WARN_UNUSED;
 
 /* ---- source_walk.c ---- */
 

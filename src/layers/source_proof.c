@@ -157,26 +157,31 @@ static enum err check_proof(struct span tag, struct span json, struct err_detail
 	return err;
 }
 
-struct blob *source_data(struct span json)
+enum err source_data(struct span json, struct blob **out)
 {
 	struct span text;
 	size_t n;
 
+	*out = NULL;
 	if (!json_string_plain(json, &text) || eth_data_length(text, &n) != OK)
-		return NULL;
-	struct blob *blob = blob_new(n);
-	if (blob != NULL && eth_data_parse(text, blob->bytes, n) != OK)
-		blob_put(&blob);
-	return blob;
+		return ERR_BAD_ANSWER;
+	*out = blob_new(n);
+	if (*out == NULL)
+		return ERR_NOMEM;
+	if (eth_data_parse(text, (*out)->bytes, n) == OK)
+		return OK;
+	blob_put(out);
+	return ERR_BAD_ANSWER;
 }
 
 static enum err check_code(struct span tag, struct span json, struct err_detail *detail)
 {
-	struct blob *code = source_data(json);
 	struct eth_bytes32 hash;
+	struct blob *code;
+	enum err err = source_data(json, &code);
 
-	if (code == NULL)
-		return err_set(detail, ERR_BAD_ANSWER, "the answer is not code");
+	if (err != OK)
+		return err_set(detail, err, "the answer is not code");
 	keccak256(code->bytes, code->len, &hash);
 	const bool good = memcmp(hash.bytes, tag.ptr + 1, 32) == 0;
 	blob_put(&code);
@@ -233,16 +238,14 @@ void source_keep(void *cookie, struct stack *stack, const struct fork_question *
 	const struct source *source = cookie;
 	const struct span tag = question->tag;
 	struct eth_bytes32 hash;
+	struct blob *code;
 
 	if (answer->err != OK || tag.len == 0)
 		return;
 	const struct span json = blob_span(answer->blob);
 	if (tag.ptr[0] == TAG_PROOF)
 		keep_proof(stack, source, tag, json);
-	if (tag.ptr[0] != TAG_CODE)
-		return;
-	struct blob *code = source_data(json);
-	if (code == NULL)
+	if (tag.ptr[0] != TAG_CODE || source_data(json, &code) != OK)
 		return;
 	memcpy(hash.bytes, tag.ptr + 1, 32);
 	stack_keep_code(stack, &hash, code);
@@ -308,12 +311,13 @@ enum err source_take_proof(struct source_view *view, const struct eth_address *a
 /* One node of a witness, which is a list of DATA, or an object of them by their hashes. */
 static enum err add_node(struct source *source, struct span value)
 {
-	struct blob *node = source_data(value);
+	struct blob *node;
+	enum err err = source_data(value, &node);
 
-	if (node == NULL)
-		return ERR_BAD_ANSWER;
+	if (err != OK)
+		return err;
 	const struct span rlp = blob_span(node);
-	const enum err err = add_nodes(source, &rlp, 1);
+	err = add_nodes(source, &rlp, 1);
 	blob_put(&node);
 	return err;
 }
