@@ -269,6 +269,19 @@ static void evict(struct blobs *blobs)
 	blobs->evictions++;
 }
 
+void blobs_clear(struct blobs *blobs)
+{
+	pthread_mutex_lock(&blobs->mutex);
+	while (blobs->hand) {
+		entry_link *link = bucket_of(blobs, blobs->hand->hash);
+		while (atomic_load(link) != blobs->hand)
+			link = &atomic_load(link)->chain;
+		drop(blobs, link);
+	}
+	collect(blobs);
+	pthread_mutex_unlock(&blobs->mutex);
+}
+
 static bool make_room(struct blobs *blobs, size_t charge)
 {
 	const size_t slack = blobs->held_max - blobs->live_max;

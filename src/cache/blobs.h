@@ -42,5 +42,8 @@ bool blobs_peek(struct blobs *blobs, struct span key, uint64_t hash);
  * key is removed all the same. */
 void blobs_put(struct blobs *blobs, struct span key, uint64_t hash, struct blob *blob);
 
+/* Any thread; takes the mutex. What readers borrow stays with them. */
+void blobs_clear(struct blobs *blobs);
+
 /* Fills the blobs' part except hits and misses; takes the mutex. */
 void blobs_stats(struct blobs *blobs, struct memcache_stats *out);

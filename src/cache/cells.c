@@ -538,6 +538,24 @@ void cells_put(struct cells *cells, const struct cell_key *key, const struct eth
 	pthread_mutex_unlock(&shard->mutex);
 }
 
+/* Cells are filled again from the first; a reader that is on one compares its key as ever. */
+void cells_clear(struct cells *cells)
+{
+	for (size_t i = 0; i < SHARDS; i++) {
+		struct shard *shard = &cells->shards[i];
+		pthread_mutex_lock(&shard->mutex);
+		const struct index index = index_of(shard);
+		for (uint64_t at = 0; at < index.n_slots; at++)
+			if (slot_load(&index, at) != 0)
+				slot_store(&index, at, 0);
+		for (uint32_t at = 0; at < shard->filled; at++)
+			atomic_store_explicit(&cell_at(shard, at)->used, 0,
+					      memory_order_relaxed);
+		shard->filled = shard->hand = 0;
+		pthread_mutex_unlock(&shard->mutex);
+	}
+}
+
 void cells_stats(struct cells *cells, struct memcache_stats *out)
 {
 	for (size_t i = 0; i < SHARDS; i++) {

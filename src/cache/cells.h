@@ -59,5 +59,8 @@ bool cells_peek(const struct cells *cells, const struct cell_key *key, uint64_t 
 void cells_put(struct cells *cells, const struct cell_key *key,
 	       const struct eth_bytes32 *value);
 
+/* Any thread; takes each shard's mutex in turn. */
+void cells_clear(struct cells *cells);
+
 /* Fills the cells' part except hits and misses; takes each shard's mutex in turn. */
 void cells_stats(struct cells *cells, struct memcache_stats *out);

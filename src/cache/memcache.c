@@ -154,6 +154,12 @@ void memcache_park(struct memcache_reader *reader)
 	blobs_park(reader->cache->blobs, &reader->turn);
 }
 
+void memcache_clear(struct memcache *cache)
+{
+	cells_clear(cache->cells);
+	blobs_clear(cache->blobs);
+}
+
 /* --- cells --- */
 
 uint64_t memcache_cell_hash(const struct memcache *cache, const struct cell_key *key)

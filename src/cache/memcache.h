@@ -57,6 +57,9 @@ void memcache_free(struct memcache **cache);
 /* Sums the readers' counters: any thread, relaxed figures. Takes the writers' mutexes. */
 void memcache_stats(struct memcache *cache, struct memcache_stats *out);
 
+/* Any thread: what is in it now is gone, as if evicted, but not counted so. */
+void memcache_clear(struct memcache *cache);
+
 /* One reader a thread; it belongs to that thread. */
 enum err memcache_reader_new(struct memcache *cache, struct memcache_reader **out) WARN_UNUSED;
 void memcache_reader_free(struct memcache_reader **reader);

@@ -54,6 +54,7 @@ static void rest(struct layer_view *view)
 static void forget(struct layer_view *view)
 {
 	fed_clear(&source_view_of(view)->fed);
+	stack_forget(source_of(view->layer)->stack);
 }
 
 /* ---- figures ---- */

@@ -17,8 +17,8 @@
  * (source_node). What was proved is kept by root, too, and so known at every block at which
  * the account has that storage root: there one proof of the account, without slots, is enough.
  *
- * The caches in memory stay when a view forgets (layer.h): they hold one block, which does not
- * change. Walks list what the disk has of it, by block and by root.
+ * A view that forgets (layer.h) empties the memory of all. Walks list what the disk has of the
+ * block, by block and by root.
  */
 #include "base/secret.h"
 #include "base/span.h"

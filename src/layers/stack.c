@@ -43,6 +43,11 @@ void stack_set_bypass(struct stack *stack, bool bypass)
 	stack->bypass = bypass;
 }
 
+void stack_forget(struct stack *stack)
+{
+	memcache_clear(stack->memory);
+}
+
 void stack_stats(struct stack *stack, struct stack_stats *out, struct memcache_stats *memory)
 {
 	out->disk_hits = atomic_load_explicit(&stack->disk_hits, memory_order_relaxed);

@@ -99,6 +99,9 @@ fork_answer_fn stack_on_answer;
 /* Keep nothing, read nothing kept. Before the first view, once it is known. */
 void stack_set_bypass(struct stack *stack, bool bypass);
 
+/* Empties the memory, for all views; any thread. */
+void stack_forget(struct stack *stack);
+
 /* Counters by layer, for metrics; relaxed. */
 struct stack_stats {
 	uint64_t disk_hits, misses; /* hits in memory: struct memcache_stats */

@@ -343,6 +343,61 @@ static void test_peek(void **state)
 	fixture_free(&f);
 }
 
+/* Twice over, so that what was cleared is filled again. */
+static void test_clear(void **state)
+{
+	enum { CELLS = 5000, BLOBS = 50 };
+	struct fixture f = fixture_new(4 * MIB);
+	struct memcache_stats stats;
+	struct blob *got, *borrowed;
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		for (uint64_t n = 0; n < CELLS; n++) {
+			struct cell_key key = key_of(n);
+			struct eth_bytes32 value = value_of(n + (uint64_t)round);
+			memcache_cell_put(f.cache, &key, &value);
+		}
+		for (char n = 0; n < BLOBS; n++) {
+			struct blob *blob = blob_copy(&n, 1);
+			assert_non_null(blob);
+			memcache_blob_put(f.cache, (struct span){&n, 1}, blob);
+			blob_put(&blob);
+		}
+		for (uint64_t n = 0; n < CELLS; n++) {
+			struct cell_key key = key_of(n);
+			struct eth_bytes32 value, want = value_of(n + (uint64_t)round);
+			assert_int_equal(memcache_cell_get(f.reader, &key,
+							   memcache_cell_hash(f.cache, &key),
+							   &value),
+					 HIT);
+			assert_memory_equal(&value, &want, sizeof want);
+		}
+		assert_int_equal(memcache_blob_get(f.reader, SPAN("\7"), &borrowed), HIT);
+		memcache_clear(f.cache);
+		assert_int_equal(borrowed->bytes[0], 7);
+		for (uint64_t n = 0; n < CELLS; n++) {
+			struct cell_key key = key_of(n);
+			struct eth_bytes32 value;
+			assert_int_equal(memcache_cell_get(f.reader, &key,
+							   memcache_cell_hash(f.cache, &key),
+							   &value),
+					 MISS);
+			assert_false(memcache_cell_peek(f.cache, &key));
+		}
+		for (char n = 0; n < BLOBS; n++)
+			assert_int_equal(
+				memcache_blob_get(f.reader, (struct span){&n, 1}, &got), MISS);
+		memcache_park(f.reader);
+		memcache_stats(f.cache, &stats);
+		assert_int_equal(stats.cells, 0);
+		assert_int_equal(stats.blobs, 0);
+		assert_int_equal(stats.blob_bytes, 0);
+		assert_int_equal(stats.cell_evictions + stats.blob_evictions, 0);
+	}
+	fixture_free(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -358,6 +413,7 @@ int main(void)
 		cmocka_unit_test(test_clock_keeps_what_is_used),
 		cmocka_unit_test(test_hit_ratio_near_lru),
 		cmocka_unit_test(test_peek),
+		cmocka_unit_test(test_clear),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,6 +15,13 @@ static void everything_is_fetched_once(void **state)
 	assert_memory_equal(&block.hash, &at_block(2)->hash, 32);
 	assert_memory_equal(&block.state_root, at_block(2)->header.state_root.bytes, 32);
 	expect_everything(2);
+	/* Nobody here knows any more, after this. */
+	const struct eth_address *address = &someone(WORLD_READER)->address;
+	const struct eth_bytes32 slot = slot_of(1);
+	struct eth_bytes32 value;
+	rig.layer->ops->forget(rig.view);
+	assert_int_equal(layer_slot(rig.view, address, &slot, &value, NULL, &fault), MISS);
+	expect_everything(2);
 	/* Without what has landed for this view: the memory has it. */
 	source_fed_clear(rig.view);
 	mock_thread_control(rig.mock, "{\"reset_counters\":true}");
@@ -24,8 +31,8 @@ static void everything_is_fetched_once(void **state)
 	assert_true(stats.items > 10);
 	struct layer_stats layers = {0};
 	rig.layer->ops->stats(rig.layer, &layers);
-	assert_int_equal(layers.slots.misses, 13);
-	assert_int_equal(layers.slots.hits, 13 + 13);
+	assert_int_equal(layers.slots.misses, 13 + 1 + 13);
+	assert_int_equal(layers.slots.hits, 13 + 13 + 13);
 	assert_int_equal(mock_thread_items(rig.mock), 0);
 }
 
