@@ -228,15 +228,17 @@ FC_CHECKED enum fc_err fc_stats(struct fc_db *db, struct fc_stats *stats);
 /* ---- handles ---- */
 
 enum fc_wait {
-	FC_BLOCKING = 0,  /* a read that misses waits */
-	FC_RESUMABLE = 1, /* it notes what it needs and returns FC_PENDING */
+	FC_BLOCKING = 0, /* a read that misses waits */
+	/* It notes what it needs and returns FC_PENDING. State roots, proofs, storage roots of
+	 * accounts with writes, dumps and what is asked to fetch wait all the same. */
+	FC_RESUMABLE = 1,
 };
 
 struct fc_state_options {
 	size_t size; /* sizeof (struct fc_state_options) */
 	enum fc_wait wait;
 	uint32_t operations_max; /* in flight; 0: 1,024 */
-	uint32_t reads_max;	 /* single reads in flight at the remote; 0: 4,096 */
+	uint32_t reads_max; /* single reads in flight at the remote; 0: 4,096; 16,384 at most */
 };
 
 /* options may be NULL. Free with fc_state_free. */
@@ -343,7 +345,8 @@ struct fc_read {
 };
 
 /* In few requests, whatever n. FC_OK, or the error of the first read that failed: the others
- * are done all the same, each with its own err. fc_detail is of the first. */
+ * are done all the same, each with its own err. fc_detail is of the first. Resumable:
+ * FC_PENDING when none has failed and some are. */
 FC_CHECKED enum fc_err fc_read_many(struct fc_state *state, struct fc_read *reads, size_t n);
 /* Gives up what codes and proofs there are. */
 FC_API void fc_reads_release(struct fc_read *reads, size_t n);
@@ -422,7 +425,8 @@ typedef int fc_write_fn(void *cookie, const void *bytes, size_t n);
 /* What the topmost overlay (or memory database) and this handle have written, as JSON without
  * white space, lists sorted:
  * {"storage":[{"address","slot","originalValue","newValue"}],"balances":[{"address","balance"}],
- * "nonces":[{"address","nonce"}],"codes":[{"address","code"}],"selfDestructs":["0x…"]} */
+ * "nonces":[{"address","nonce"}],"codes":[{"address","code"}],"selfDestructs":["0x…"]}
+ * FC_ERR_UNSUPPORTED of a file database, which does not know what was there before. */
 FC_CHECKED enum fc_err fc_dump_changes(struct fc_state *state, fc_write_fn *write,
 				       void *cookie);
 /* Writes what such a text says, all or nothing. FC_ERR_DESERIALIZATION says where. */
@@ -472,12 +476,13 @@ FC_API const char *fc_op_detail(const struct fc_op *op);
  * caller may take code and proof (and set them to NULL). NULL before the end. */
 FC_API struct fc_read *fc_op_reads(struct fc_op *op, size_t *n);
 FC_CHECKED enum fc_err fc_op_root(const struct fc_op *op, struct fc_bytes32 *root);
-/* Runs once, in fc_dispatch, also when it is added after the end. Any number. It may start,
- * cancel and free operations, its own too. */
+/* Runs once, in fc_dispatch, also when it is added after the end. Any number, in the order of
+ * adding. It may start, wait for, cancel and free operations, its own too; not free the handle.
+ * FC_ERR_CANCELLED: the operation was cancelled. */
 typedef void fc_op_fn(void *cookie, struct fc_op *op);
 FC_CHECKED enum fc_err fc_op_on_done(struct fc_op *op, fc_op_fn *fn, void *cookie);
 /* It ends at once, with FC_ERR_CANCELLED; none of its callbacks runs any more. What was asked
- * of the remote is still cached when it comes. An operation that has ended stays as it is. */
+ * of the remote is still cached when it comes. An operation that has ended keeps its result. */
 FC_API void fc_op_cancel(struct fc_op *op);
 /* Cancels it if need be. Accepts NULL; nulls the pointer. */
 FC_API void fc_op_free(struct fc_op **op);
@@ -532,17 +537,17 @@ struct fc_progress {
 };
 /* Anything but 0 ends it: FC_ERR_CANCELLED, and what has been copied stays. */
 typedef int fc_progress_fn(void *cookie, const struct fc_progress *progress);
-/* Copies all accounts, slots and code of from's state to the database of to, in batches; from a
- * fork what its disk cache holds of its block (FC_ERR_UNSUPPORTED without one: what is only in
- * memory cannot be listed). What to has besides stays. progress may be NULL. The error
- * and detail are to's. */
+/* Copies all accounts, slots and code of from's state to the database of to, which is another,
+ * in batches (so to is in no batch or snapshot of its own); from a fork what its disk cache
+ * holds of its block (FC_ERR_UNSUPPORTED without one: what is only in memory cannot be listed).
+ * What to has besides stays. progress may be NULL. The error and detail are to's. */
 FC_CHECKED enum fc_err fc_copy(struct fc_state *from, struct fc_state *to,
 			       fc_progress_fn *progress, void *cookie);
 
 /* One finding: what is wrong, in words. */
 typedef void fc_finding_fn(void *cookie, enum fc_err err, const char *what);
-/* Checksums; code against its hash; storage without an account; the root against the stored
- * one. FC_OK: nothing found; FC_ERR_CORRUPTED: finding was called. finding may be NULL. */
+/* Checksums; code against its hash; accounts whose code is lost; storage without an account.
+ * FC_OK: nothing found; FC_ERR_CORRUPTED: finding was called. finding may be NULL. */
 FC_CHECKED enum fc_err fc_check(struct fc_state *state, fc_finding_fn *finding, void *cookie);
 
 #ifdef __cplusplus

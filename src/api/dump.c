@@ -159,6 +159,10 @@ enum fc_err fc_dump_changes(struct fc_state *state, fc_write_fn *write, void *co
 	if (!state || !write)
 		return state_refuse(state, "a pointer is NULL");
 	struct layer_view *view = state_writable_view(state->state);
+	if (view && shared_has_file(view->layer))
+		return state_fail(state, FC_ERR_UNSUPPORTED,
+				  "change dump: a file database does not know what was there "
+				  "before: put overlay:// above it");
 	const struct originals originals = {.state = state, .below = view ? view->below : NULL};
 	const enum err err = copy_changes(state, &copy);
 	const enum fc_err told =

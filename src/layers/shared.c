@@ -129,6 +129,11 @@ bool shared_is(const struct layer *layer)
 	return layer->ops == &ops;
 }
 
+bool shared_has_file(const struct layer *layer)
+{
+	return shared_is(layer) && ((const struct shared *)layer)->file != NULL;
+}
+
 static enum err parts_new(struct shared *shared)
 {
 	uint64_t seed;

@@ -41,6 +41,7 @@
 enum err shared_new(struct layer *below, struct filedb *file, bool keep_empty,
 		    struct layer **out) WARN_UNUSED;
 bool shared_is(const struct layer *layer);
+bool shared_has_file(const struct layer *layer);
 /* Writes what waits for the file; the layer stays. sync: and waits for the platter. */
 enum err shared_flush(struct layer *layer, bool sync, struct err_detail *detail) WARN_UNUSED;
 
