@@ -232,7 +232,7 @@ check-model: $(MODEL) ## random operations against references that copy everythi
 	$(call run_all,$(MODEL))
 
 .PHONY: check-contract
-check-contract: $(CONTRACT) $(B)/mock-node ## one suite over every back end and stack of layers
+check-contract: $(CONTRACT) $(PROGRAMS) ## one suite over every back end and stack of layers
 	$(Q)set -e; for t in $(CONTRACT); do echo "== $$t"; BUILD=$(abspath $(B)) $(RUN_UNDER) $$t; done
 
 .PHONY: check-corpus

@@ -84,14 +84,16 @@ static enum err on_slot(void *cookie, const struct eth_address *address,
 enum err verify_state(struct state *state, verify_finding_fn *finding, void *cookie,
 		      struct err_detail *detail)
 {
-	static const struct layer_walk walk = {
-		.account = on_account, .slot = on_slot, .code = on_code};
+	struct layer_walk walk = {.account = on_account, .slot = on_slot, .code = on_code};
 	struct verify verify = {.state = state,
 				.finding = finding,
 				.cookie = cookie,
 				.has_source = state_source_view(state) != NULL};
 	struct layer_view *top = state_top_view(state);
-	const enum err err = top->layer->ops->walk(top, &walk, &verify, detail);
+	enum err err = top->layer->ops->walk(top, &walk, &verify, detail);
+	walk.written_only = true;
+	if (err == ERR_UNSUPPORTED && verify.has_source)
+		err = top->layer->ops->walk(top, &walk, &verify, detail);
 	state_rest(state);
 	if (err == ERR_CORRUPT) {
 		verify.found = true;

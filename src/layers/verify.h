@@ -5,7 +5,8 @@
  * hash, accounts whose code is lost, storage without an account.
  *
  * A record that fails its checksum ends the walk of its layer: what lies behind it in the file
- * is not looked at. Over a source nothing is missed that is merely not cached.
+ * is not looked at. Over a source nothing is missed that is merely not cached,
+ * and what it holds in memory only is not looked at.
  */
 #include "layers/state.h"
 
