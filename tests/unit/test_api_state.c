@@ -476,6 +476,84 @@ static void the_first_committer_wins(void **state)
 	fc_state_free(&other);
 }
 
+/* ---- copies and checks ---- */
+
+static char findings[256];
+
+static void on_finding(void *cookie, enum fc_err err, const char *what)
+{
+	assert_string_equal(cookie, "cookie");
+	assert_int_equal(err, FC_ERR_CORRUPTED);
+	const size_t n = strlen(findings);
+	snprintf(findings + n, sizeof findings - n, "%s\n", what);
+}
+
+static void a_check_finds_what_does_not_fit(void **state)
+{
+	(void)state;
+	const struct fc_address one = address_of(1), two = address_of(2);
+	const struct fc_bytes32 a = word_of(1), b = word_of(2);
+	const struct fc_account account = {.mask = FC_NONCE, .nonce = 1};
+	char cookie[] = "cookie";
+	findings[0] = '\0';
+	assert_ok(fc_set_account(handle, &one, &account));
+	assert_ok(fc_set_storage(handle, &one, &a, &a));
+	assert_ok(fc_check(handle, on_finding, cookie));
+	assert_string_equal(findings, "");
+	assert_ok(fc_set_storage(handle, &two, &a, &a));
+	assert_ok(fc_set_storage(handle, &two, &b, &a));
+	assert_int_equal(fc_check(handle, on_finding, cookie), FC_ERR_CORRUPTED);
+	assert_string_equal(findings,
+			    "0xaa00000000000000000000000000000000000002: it has storage, "
+			    "and there is no such account\n");
+	assert_int_equal(fc_check(handle, NULL, NULL), FC_ERR_CORRUPTED);
+	assert_int_equal(fc_check(NULL, NULL, NULL), FC_ERR_INVALID_ARGUMENT);
+}
+
+static void a_fork_is_copied_as_far_as_it_is_cached(void **state)
+{
+	(void)state;
+	struct layer *memory;
+	struct fc_db target = {.handles = 0};
+	struct fc_state *to;
+	const struct fc_address one = address_of(1);
+	const struct fc_bytes32 known = word_of(5), unknown = word_of(7);
+	struct fc_bytes32 value;
+	struct fc_account account;
+	assert_ok(shared_new(NULL, NULL, false, &memory));
+	target.db = (struct db){.top = memory, .writable = memory};
+	pthread_mutex_init(&target.roots_lock, NULL);
+	assert_ok(fc_state_new(&target, NULL, &to));
+	assert_slot(1, 5, 105);
+	assert_ok(fc_get_account(handle, &one, FC_BALANCE | FC_NONCE, &account));
+	const size_t fetched = fake_source_fetched();
+	assert_ok(fc_copy(handle, to, NULL, NULL));
+	assert_int_equal(fake_source_fetched(), fetched);
+	assert_ok(fc_get_storage(to, &one, &known, &value));
+	assert_int_equal(number_of(&value), 105);
+	assert_ok(fc_get_storage(to, &one, &unknown, &value));
+	assert_int_equal(number_of(&value), 0);
+	assert_ok(fc_get_account(to, &one, FC_BALANCE | FC_NONCE, &account));
+	assert_int_equal(number_of(&account.balance), 1001);
+	assert_int_equal(fc_copy(handle, NULL, NULL, NULL), FC_ERR_INVALID_ARGUMENT);
+	fc_state_free(&to);
+	root_cache_free(&target.roots);
+	target.db.top->ops->free(&target.db.top);
+	pthread_mutex_destroy(&target.roots_lock);
+}
+
+static void details_are_of_the_last_failure(void **state)
+{
+	(void)state;
+	const struct fc_address bad = address_of(0x1000 + ERR_TIMEOUT), good = address_of(1);
+	struct fc_account account;
+	assert_int_equal(fc_get_account(handle, &bad, FC_NONCE, &account), FC_ERR_TIMEOUT);
+	assert_ok(fc_get_account(handle, &good, FC_NONCE, &account));
+	assert_detail("upstream node.example"); /* a success leaves it */
+	assert_int_equal(fc_revert(handle, 77), FC_ERR_SNAPSHOT_NOT_FOUND);
+	assert_detail("reverting to snapshot 77");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -497,6 +575,9 @@ int main(void)
 		API_TEST_ON(set_up_read_only, a_fork_refuses_writes),
 		API_TEST(snapshots_batches_and_transactions),
 		API_TEST(the_first_committer_wins),
+		API_TEST_ON(set_up_memory, a_check_finds_what_does_not_fit),
+		API_TEST(a_fork_is_copied_as_far_as_it_is_cached),
+		API_TEST(details_are_of_the_last_failure),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
