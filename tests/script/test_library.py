@@ -44,6 +44,25 @@ int main(void) {
 """
 
 
+# Around the pieces of docs/library.md.
+PIECE = """
+#include <forkcache.h>
+#include <stdio.h>
+void piece(struct fc_db *db, struct fc_state *state, struct fc_error why, struct fc_address address,
+	   struct fc_bytes32 slot, struct fc_bytes32 value, struct fc_op *op, fc_op_fn *on_done,
+	   void *cookie, enum fc_err err);
+void piece(struct fc_db *db, struct fc_state *state, struct fc_error why, struct fc_address address,
+	   struct fc_bytes32 slot, struct fc_bytes32 value, struct fc_op *op, fc_op_fn *on_done,
+	   void *cookie, enum fc_err err)
+{
+	(void)db, (void)state, (void)why, (void)address, (void)slot, (void)value, (void)op;
+	(void)on_done, (void)cookie;
+%s
+	(void)err;
+}
+"""
+
+
 def run(*args, **more):
     return subprocess.run(args, check=True, capture_output=True, text=True, **more).stdout
 
@@ -63,6 +82,22 @@ def defined(*nm):
 def flags():
     with open(os.path.join(BUILD, "flags")) as file:
         return file.read().split()
+
+
+class Documents(unittest.TestCase):
+    def test_the_pieces_of_the_page_compile(self):
+        with open(os.path.join(ROOT, "docs", "library.md")) as file:
+            pieces = re.findall(r"^```c\n(.*?)^```", file.read(), flags=re.S | re.M)
+        self.assertGreater(len(pieces), 4)
+        for piece in pieces:
+            with self.subTest(piece):
+                run("gcc", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c",
+                    "-I", os.path.dirname(HEADER), "-", input=PIECE % piece)
+
+    def test_the_page_names_functions_that_there_are(self):
+        with open(os.path.join(ROOT, "docs", "library.md")) as file:
+            named = set(re.findall(r"`(fc_\w+)`", file.read()))
+        self.assertEqual(named - declared(), set())
 
 
 class Symbols(unittest.TestCase):
