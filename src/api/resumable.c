@@ -4,7 +4,7 @@
 
 const struct fc_need *fc_needed(const struct fc_state *state, size_t *n)
 {
-	size_t ignored;
+	size_t ignored = 0;
 	size_t *count = n ? n : &ignored;
 	*count = 0;
 	return state ? notes_rows(&((struct fc_state *)(uintptr_t)state)->notes, count) : NULL;
