@@ -92,9 +92,14 @@ static enum err resolve(const struct edit *edit, struct trie_node **slot,
 	if (rlp.len < TRIE_HASH_BYTES && n > 0)
 		return ERR_CORRUPT; /* its parent would contain it */
 	const enum err err = trie_node_decode(rlp, TRIE_NIBBLES - n, hash, &node);
-	if (err == OK)
-		replace(slot, node);
-	return err;
+	if (err != OK)
+		return err;
+	if ((*slot)->is_branch && node->kind != TRIE_BRANCH) {
+		trie_put(&node);
+		return ERR_CORRUPT;
+	}
+	replace(slot, node);
+	return OK;
 }
 
 /* ---- inserting ---- */
@@ -223,14 +228,15 @@ static enum err insert(struct trie_node **slot, const struct edit *edit, unsigne
 
 /* ---- deleting ---- */
 
-/* The node with these nibbles before it; shares what is below. NULL when memory is refused. */
+/* The node, a hashed one only if it is a branch, with these nibbles before it; shares what is
+ * below. NULL when memory is refused. */
 static struct trie_node *join(const unsigned char *nibbles, unsigned n, struct trie_node *node)
 {
 	unsigned char all[TRIE_NIBBLES];
 
 	if (n > 0)
 		memcpy(all, nibbles, n);
-	if (node->kind == TRIE_BRANCH) {
+	if (node->kind == TRIE_BRANCH || node->kind == TRIE_HASHED) {
 		struct trie_node *top = trie_extension_new(all, n, node);
 		if (top)
 			trie_get(node);
@@ -248,7 +254,8 @@ static struct trie_node *join(const unsigned char *nibbles, unsigned n, struct t
 	return joined;
 }
 
-/* The branch in *slot has one child left: the two become one node. */
+/* The branch in *slot has one child left: the two become one node. That a child is a branch is
+ * enough to know of it: where an insertion has split an extension, a deletion can join it. */
 static enum err collapse(struct trie_node **slot, unsigned left, const struct edit *edit,
 			 unsigned at)
 {
@@ -258,7 +265,7 @@ static enum err collapse(struct trie_node **slot, unsigned left, const struct ed
 
 	memcpy(place, edit->key, at);
 	place[at] = (unsigned char)left;
-	if (left < TRIE_VALUE)
+	if (child->kind == TRIE_HASHED && !child->is_branch)
 		err = resolve(edit, &child, place, at + 1, true);
 	if (err == OK) {
 		joined = join(place + at, left < TRIE_VALUE, child);

@@ -6,10 +6,11 @@
  * In memory a node is one of
  *   leaf       path, value
  *   extension  path, one child, which is a branch (or not resolved)
- *   branch     17 children, two of them there at least; the last is the branch's own value, as
- * a leaf with an empty path, so that it is moved and merged like any other hashed     not
- * resolved: nothing but its reference A path is kept as it is encoded (hex-prefix, appendix C),
- * which is what hashing needs.
+ *   branch     17 children, two of them there at least; the last is its own value, as a leaf
+ *              with an empty path, so that it is moved and merged like any other
+ *   hashed     not resolved: its reference, and whether it is known to be a branch
+ *
+ * A path is kept as it is encoded (hex-prefix, appendix C), which is what hashing needs.
  *
  * In RLP, where nothing is allocated, a node is a struct trie_view, whose children are
  * references as their parents encode them: 32 bytes of hash, the RLP itself if it is shorter,
@@ -34,7 +35,10 @@ enum { REF_NONE, REF_BUSY, REF_READY };
 struct trie_node {
 	atomic_uint owners;
 	unsigned char kind;
-	unsigned char path_bytes;
+	union {
+		unsigned char path_bytes; /* of a leaf or an extension */
+		bool is_branch; /* of a hashed one: it is, since an extension leads to it */
+	};
 	atomic_uchar ref_state;
 	unsigned char ref_bytes;
 	unsigned char ref[TRIE_HASH_BYTES];

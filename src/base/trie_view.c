@@ -176,6 +176,8 @@ static enum err decode_extension(const struct trie_view *view, unsigned room,
 		trie_put(&child);
 		return ERR_CORRUPT; /* it would be merged with this one */
 	}
+	if (child->kind == TRIE_HASHED)
+		child->is_branch = true;
 	trie_path_nibbles(view->path, nibbles);
 	*node = trie_extension_new(nibbles, view->path.n, child);
 	if (!*node)

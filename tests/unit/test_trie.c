@@ -367,6 +367,41 @@ static void a_sibling_that_is_not_known_is_named(void **state)
 	delete_first("1111 2222 3333", "2222", 1, OK, "", LONG);
 }
 
+/* An insertion that ends an extension leaves a branch beside it, of which nothing but its hash
+ * is known: so much is enough to take the insertion back. */
+static void an_extension_is_joined_again(void **state)
+{
+	(void)state;
+	struct pair pairs[4];
+	struct trie_nodes *nodes = trie_nodes_new(NODES_LIMIT);
+	struct hiding hiding = {.nodes = nodes};
+	const struct trie_resolver resolver = {hiding_resolve, &hiding};
+	const size_t n = pairs_of(pairs, "1112 1113 2222", LONG);
+	struct emitted path = {.n = 0};
+	struct trie_prefix told;
+	struct eth_bytes32 before;
+	struct trie_node *root;
+
+	naive_root(pairs, n, nodes, &before);
+	assert_ok(trie_from_root(&before, &root));
+	assert_ok(trie_prove(root, SPAN("\x11\x12"), &resolver, emit_hash, &path, NULL));
+	assert_int_equal(path.n, 4);
+	hiding.hidden = path.hash[2];
+	for (size_t i = 0; i < 3; i++) {
+		static const char *const keys[] = {"\x11\x22", "\x12\x12", "\x11\x32"};
+		const struct span key = {keys[i], 2};
+		assert_ok(trie_set(&root, key, SPAN("new"), &resolver, &told));
+		assert_ok(trie_set(&root, key, SPAN(""), &resolver, &told));
+		assert_root(root, &before);
+	}
+	assert_int_equal(trie_set(&root, SPAN("\x11\x12"), SPAN(""), &resolver, &told),
+			 ERR_NOT_FOUND);
+	hiding.hidden = before;
+	assert_ok(trie_set(&root, SPAN("\x11\x12"), SPAN("new"), &resolver, &told));
+	trie_put(&root);
+	trie_nodes_free(&nodes);
+}
+
 /* ---- texts that are no nodes ---- */
 
 static bool one_resolve(void *cookie, const struct eth_bytes32 *hash, struct span *rlp)
@@ -496,6 +531,36 @@ static void refuses_a_hash_of_a_short_node(void **state)
 	trie_nodes_free(&nodes);
 }
 
+/* Which is known when it is needed, and would be merged. */
+static void refuses_a_leaf_below_an_extension(void **state)
+{
+	(void)state;
+	struct trie_nodes *nodes = trie_nodes_new(NODES_LIMIT);
+	const struct trie_resolver resolver = trie_nodes_resolver(nodes);
+	const struct span leaf = SPAN("\xe4\x31\xa2" HASH "vv");
+	struct eth_bytes32 hash;
+	struct trie_node *root;
+	struct buf top;
+
+	assert_ok(trie_nodes_add(nodes, leaf));
+	keccak256(leaf.ptr, leaf.len, &hash);
+	buf_init(&top, 100);
+	const size_t mark = rlp_list_open(&top);
+	rlp_string(&top, "\x11", 1);
+	rlp_string(&top, hash.bytes, 32);
+	rlp_list_close(&top, mark);
+	assert_ok(trie_nodes_add(nodes, buf_as_span(&top)));
+	keccak256(top.ptr, top.len, &hash);
+	assert_ok(trie_from_root(&hash, &root));
+	assert_int_equal(trie_set(&root, SPAN("\x11"), SPAN(""), &resolver, NULL), ERR_CORRUPT);
+	assert_int_equal(trie_set(&root, SPAN("\x11"), SPAN("w"), &resolver, NULL),
+			 ERR_CORRUPT);
+	assert_root(root, &hash);
+	trie_put(&root);
+	trie_nodes_free(&nodes);
+	buf_release(&top);
+}
+
 static void limits(void **state)
 {
 	(void)state;
@@ -533,9 +598,11 @@ int main(void)
 		cmocka_unit_test(names_what_is_missing),
 		cmocka_unit_test(a_branch_of_one_child_collapses),
 		cmocka_unit_test(a_sibling_that_is_not_known_is_named),
+		cmocka_unit_test(an_extension_is_joined_again),
 		cmocka_unit_test(refuses_what_is_no_node),
 		cmocka_unit_test(refuses_what_is_embedded_wrongly),
 		cmocka_unit_test(refuses_a_hash_of_a_short_node),
+		cmocka_unit_test(refuses_a_leaf_below_an_extension),
 		cmocka_unit_test(limits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
