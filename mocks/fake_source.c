@@ -486,6 +486,15 @@ static enum err walk(struct layer_view *view, const struct layer_walk *walk, voi
 	return OK;
 }
 
+static enum err walk_slots(struct layer_view *view, const struct eth_address *address,
+			   const struct layer_walk *walk, void *cookie, bool *through,
+			   struct err_detail *detail)
+{
+	(void)view, (void)address, (void)walk, (void)cookie, (void)detail;
+	*through = true;
+	return OK;
+}
+
 static void forget(struct layer_view *view)
 {
 	(void)view;
@@ -515,6 +524,7 @@ static const struct layer_ops ops = {
 	.code_by_hash = try_code_by_hash,
 	.rest = rest,
 	.walk = walk,
+	.walk_slots = walk_slots,
 	.forget = forget,
 	.stats = stats,
 	.free = layer_free,

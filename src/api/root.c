@@ -47,6 +47,14 @@ static enum err want_what_it_lacks(struct fc_op *op)
 	return err;
 }
 
+static enum lookup fail_fetch(const struct fc_op *op, const struct want *want,
+			      struct fault *fault)
+{
+	char text[FC_DETAIL_BYTES];
+	(void)detail_of_need(op->handle, &want->node.need, want->err, want->detail, text);
+	return fail(fault, want->err, text);
+}
+
 enum lookup op_step_root(struct fc_op *op, struct fault *fault)
 {
 	if (!op->job) {
@@ -56,7 +64,7 @@ enum lookup op_step_root(struct fc_op *op, struct fault *fault)
 	}
 	const struct want *failed = failed_want(op);
 	if (failed)
-		return fail(fault, failed->err, failed->detail);
+		return fail_fetch(op, failed, fault);
 	const enum lookup found = root_step(op->job, &op->root, fault);
 	if (found != PENDING)
 		return found;

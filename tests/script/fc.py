@@ -11,6 +11,8 @@ Addresses and 32-byte words are 0x strings on this side, numbers are ints.
 import ctypes
 import json
 import os
+import re
+import unittest
 
 from harness import BUILD
 
@@ -48,6 +50,11 @@ def word(value):
     return Bytes32.from_buffer_copy(value.to_bytes(32, "big"))
 
 
+def as_number(value):
+    """What JSON has of numbers: 1, "1", "0x1"."""
+    return int(value, 0) if isinstance(value, str) else value
+
+
 def text(word_or_address):
     return "0x" + bytes(word_or_address.bytes).hex()
 
@@ -66,8 +73,10 @@ _library = None
 
 
 def library():
-    """Loaded once."""
+    """Loaded once. A sanitizer's has to be there before the interpreter: those skip."""
     global _library
+    if re.search("asan|tsan", BUILD) and "LD_PRELOAD" not in os.environ:
+        raise unittest.SkipTest("a library with a sanitizer needs its runtime in LD_PRELOAD")
     if _library is None:
         _library = ctypes.CDLL(os.path.join(BUILD, "libforkcache.so"))
         for name in ("fc_detail", "fc_strerror", "fc_version", "fc_op_detail"):
@@ -172,7 +181,18 @@ class State:
     def revert(self, snapshot):
         self.call("fc_revert", ctypes.c_uint64(snapshot))
 
-    def dump(self):
+    def fill(self, alloc):
+        """{address: {"balance", "nonce", "code", "storage"}}, as in a genesis."""
+        for who, fields in alloc.items():
+            self.set_account(who, *(as_number(fields[k]) if fields.get(k) else None
+                                    for k in ("balance", "nonce")))
+            if fields.get("code", "0x") != "0x":
+                self.set_code(who, bytes.fromhex(fields["code"][2:]))
+            for slot, value in fields.get("storage", {}).items():
+                self.set_storage(who, slot, value)
+
+    def dump_text(self):
+        """The changes as JSON."""
         parts = []
         function = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p,
                                     ctypes.c_size_t)
@@ -182,4 +202,10 @@ class State:
             return 0
 
         self.call("fc_dump_changes", function(write), None)
-        return json.loads(b"".join(parts))
+        return b"".join(parts)
+
+    def dump(self):
+        return json.loads(self.dump_text())
+
+    def load(self, text):
+        self.call("fc_load_changes", text, ctypes.c_size_t(len(text)))

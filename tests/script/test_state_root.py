@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """State roots over a fork: recorded mainnet blocks, written through the library over a node that
-proves their parent's state, reach the root in the real header."""
+proves their parent's state, reach the root in the real header; and what becomes of deletions that
+need a trie node beside the written keys' own."""
 
 import json
 import os
@@ -8,16 +9,30 @@ import shutil
 import tempfile
 import unittest
 
+from chain_rlp import keccak256
 import fc
-from harness import CORPUS, MockNode
+from harness import MockNode, corpus
 
-WITNESSES = os.path.join(CORPUS, "mainnet-block-witness")
 GWEI = 10**9
+MAINNET, DEVELOPMENT = "mainnet-20472570", "dev-978"
 
 
 def load(folder, name):
     with open(os.path.join(folder, name)) as file:
         return json.load(file)
+
+
+def hash_of(data):
+    return keccak256(data).hex()
+
+
+def slot_hash(slot):
+    return hash_of(slot.to_bytes(32, "big"))
+
+
+def shared(a, b):
+    """How many digits two texts have in common at the start."""
+    return len(os.path.commonprefix([a, b]))
 
 
 def apply_account(state, who, change):
@@ -37,14 +52,12 @@ def apply_account(state, who, change):
         state.set_storage(who, slot, value)
 
 
-def apply_block(state, writes, leave_out=None):
-    """Every write in order; leave_out: the number of the transaction to skip."""
+def apply_block(state, writes):
+    """Every write in order."""
     for who, slots in writes["preBlock"].items():
         for slot, value in slots.items():
             state.set_storage(who, slot, value)
-    for i, tx in enumerate(writes["txs"]):
-        if i == leave_out:
-            continue
+    for tx in writes["txs"]:
         for who, change in tx.items():
             apply_account(state, who, change)
     for who, gwei in writes["withdrawals"]:
@@ -52,43 +65,92 @@ def apply_block(state, writes, leave_out=None):
         state.set_account(who, balance=balance + int(gwei, 16) * GWEI)
 
 
-@unittest.skipUnless(os.path.isdir(WITNESSES), "no mainnet-block-witness below CORPUS_DIR")
-class RecordedBlocks(unittest.TestCase):
-    def fork(self, folder, *args):
-        node = MockNode("--witness", folder, *args)
+class Forks(unittest.TestCase):
+    def fork(self, *args):
+        """A node, and what opens a database over it."""
+        node = MockNode(*args)
         self.addCleanup(node.stop)
-        return "overlay://,memory://,fork+" + node.url
+        return node, "overlay://,memory://,fork+" + node.url
 
-    def folder(self, name):
-        return os.path.join(WITNESSES, name)
 
-    def reach(self, name, **how):
-        folder = self.folder(name)
+class RecordedBlocks(Forks):
+    def reach(self, name, *args):
+        """The root behind the block is the header's; the node, with its counters."""
+        folder = corpus("mainnet-block-witness", name)
         block, witness = load(folder, "block.json"), load(folder, "witness.json")
-        with fc.Database(self.fork(folder)) as db, db.state() as state:
+        node, urls = self.fork("--witness", folder, *args)
+        with fc.Database(urls) as db, db.state() as state:
             self.assertEqual(state.root(), witness["preStateRoot"])
             before = state.snapshot()
-            apply_block(state, load(folder, "writes.json"), **how)
-            root = state.root()
+            apply_block(state, load(folder, "writes.json"))
+            self.assertEqual(state.root(), block.get("result", block)["stateRoot"])
             state.revert(before)
             self.assertEqual(state.root(), witness["preStateRoot"])
-        return root, block.get("result", block)["stateRoot"]
+        return node
 
     def test_a_mainnet_block(self):
-        self.assertEqual(*self.reach("mainnet-20472570"))
+        """One of its deletions collapses a branch, whose other child only a ground slot shows."""
+        node = self.reach(MAINNET)
+        touched, slots = written(load(corpus("mainnet-block-witness", MAINNET), "writes.json"))
+        asked, others = 0, []
+        for key in node.keys():
+            method, params = key.split(" ", 1)
+            if method != "eth_getProof":
+                continue
+            address, keys, _ = json.loads(params)
+            self.assertIn(address, touched)
+            keys = [int(slot, 16) for slot in keys]
+            asked += 1
+            others += [(address, slot) for slot in keys if slot not in slots[address]]
+        # One of each account that was written, in one request, and that of the ground slot.
+        self.assertEqual(asked, len(touched) + 1)
+        self.assertEqual(node.counters()["batch_sizes"], [len(touched)])
+        (address, ground), = others
+        depth = max(shared(slot_hash(slot), slot_hash(ground)) for slot in slots[address])
+        self.assertGreaterEqual(depth, 5)
+        print("%d proofs; of 0x%s.. slot 0x%x.., ground to %d digits: " % (
+            asked, address[2:8], ground >> 224, depth + 1), end="")
 
     def test_a_block_of_a_development_chain(self):
-        self.assertEqual(*self.reach("dev-978"))
+        self.reach(DEVELOPMENT)
+
+    def test_with_execution_witness(self):
+        """Who has it is not asked for it as long as keys can be ground."""
+        node = self.reach(MAINNET, "--execution-witness")
+        self.assertNotIn("debug_executionWitness", node.counters()["methods"])
 
     def test_a_write_left_out(self):
-        for name in ("mainnet-20472570", "dev-978"):
-            self.assertNotEqual(*self.reach(name, leave_out=5))
+        """Each slot and account as before the block by itself makes another root."""
+        for name in (MAINNET, DEVELOPMENT):
+            folder = corpus("mainnet-block-witness", name)
+            changes = load(folder, "accounts.json")
+            _, urls = self.fork("--witness", folder)
+            left_out = unsupported = 0
+            with fc.Database(urls) as db, db.state() as state, self.subTest(name):
+                apply_block(state, load(folder, "writes.json"))
+                reached = state.root()
+                for who, undo in undoings(changes):
+                    mark = state.snapshot()
+                    undo(state, who)
+                    try:
+                        self.assertNotEqual(state.root(), reached, (who, undo))
+                    except fc.FcError as error:
+                        # Without its nonce an account is empty, and deleted, too deep to grind.
+                        self.assertEqual(error.code, fc.UNSUPPORTED)
+                        unsupported += 1
+                    state.revert(mark)
+                    left_out += 1
+                self.assertEqual(state.root(), reached)
+            self.assertGreater(left_out, 20)
+            self.assertLessEqual(unsupported, 2)
+            print("%s: %d, %d unsupported; " % (name, left_out, unsupported), end="")
 
     def test_root_after_every_transaction(self):
         """Going back and forth, and what is published, come to the same roots."""
-        folder = self.folder("mainnet-20472570")
+        folder = corpus("mainnet-block-witness", MAINNET)
         writes = load(folder, "writes.json")
-        with fc.Database(self.fork(folder)) as db, db.state() as a, db.state() as b:
+        _, urls = self.fork("--witness", folder)
+        with fc.Database(urls) as db, db.state() as a, db.state() as b:
             roots, marks = [], []
             for tx in writes["txs"]:
                 marks.append(a.snapshot())
@@ -106,28 +168,218 @@ class RecordedBlocks(unittest.TestCase):
             self.assertEqual(a.commit(), last)
             self.assertEqual(b.root(), last)
 
+    def test_a_dump_over_the_same_block(self):
+        """What a block wrote, loaded elsewhere over the same parent, has the same root."""
+        folder = corpus("mainnet-block-witness", MAINNET)
+        after = load(folder, "witness.json")["postStateRoot"]
+        _, urls = self.fork("--witness", folder)
+        with fc.Database(urls) as db, db.state() as state:
+            apply_block(state, load(folder, "writes.json"))
+            text = state.dump_text()
+            state.commit()
+            self.assertEqual(state.dump_text(), text)
+        with fc.Database(urls) as db, db.state() as a, db.state() as b:
+            a.load(text)
+            self.assertEqual(a.root(), after)
+            self.assertEqual(b.root(), after)
+            self.assertEqual(b.dump_text(), text)
+
     def test_a_node_left_out(self):
         """A node that the writes need is not there: no root is made up."""
-        source = self.folder("mainnet-20472570")
-        with tempfile.TemporaryDirectory() as folder:
-            for name in os.listdir(source):
-                shutil.copy(os.path.join(source, name), folder)
-            witness = load(folder, "witness.json")
-            witness["nodes"] = self.without_one(witness)
-            with open(os.path.join(folder, "witness.json"), "w") as file:
-                json.dump(witness, file)
-            with fc.Database(self.fork(folder)) as db, db.state() as state:
-                with self.assertRaises(fc.FcError) as caught:
-                    apply_block(state, load(folder, "writes.json"))
-                    state.root()
-                self.assertIn("missing trie node", caught.exception.detail)
+        source = corpus("mainnet-block-witness", MAINNET)
+        witness, writes = load(source, "witness.json"), load(source, "writes.json")
+        for name, who, node in self.needed_nodes(source):
+            with self.subTest(name), tempfile.TemporaryDirectory() as folder:
+                shutil.copy(os.path.join(source, "block.json"), folder)
+                nodes = [n for n in witness["nodes"] if n != node]
+                self.assertEqual(len(nodes), len(witness["nodes"]) - 1)
+                with open(os.path.join(folder, "witness.json"), "w") as file:
+                    json.dump(dict(witness, nodes=nodes), file)
+                _, urls = self.fork("--witness", folder)
+                with fc.Database(urls) as db, db.state() as state:
+                    with self.assertRaises(fc.FcError) as caught:
+                        apply_block(state, writes)
+                        state.root()
+                    for part in ("proof of " + who, "at block 20472569", "eth_getProof"):
+                        self.assertIn(part, caught.exception.detail)
+
+    def needed_nodes(self, folder):
+        """Ends of the paths of a written account, of a written slot, and of the ground slot."""
+        dai, ground = "0x6b175474e89094c44da98b954eedeac495271d0f", "0x4d21b7" + "0" * 58
+        _, slots = written(load(folder, "writes.json"))
+        node, _ = self.fork("--witness", folder)
+        proof = node.rpc("eth_getProof", dai, [hex(min(slots[dai])), ground], "latest")
+        yield "account", dai, proof["accountProof"][-1]
+        yield "slot", dai, proof["storageProof"][0]["proof"][-1]
+        yield "sibling", dai, proof["storageProof"][1]["proof"][-1]
+
+
+def written(writes):
+    """The addresses that a block writes, and of each the slots."""
+    slots = {who: {int(slot, 16) for slot in values} for who, values in writes["preBlock"].items()}
+    for tx in writes["txs"]:
+        for who, change in tx.items():
+            stored = change.get("storage_written", {})
+            if stored or {"balance", "nonce"} & set(change) or "write" in change.get(
+                    "code_usage", {}):
+                slots.setdefault(who, set()).update(int(slot, 16) for slot in stored)
+    for who, _ in writes["withdrawals"]:
+        slots.setdefault(who, set())
+    return set(slots), slots
+
+
+def undoings(accounts):
+    """(address, function) for what a block changed: as it was before."""
+    for who, account in accounts.items():
+        pre, post = account["pre"] or {}, account.get("post")
+        for slot, values in account.get("storage", {}).items():
+            if int(values.get("post", values["pre"]), 16) != int(values["pre"], 16):
+                yield who, lambda state, who, s=slot, v=values["pre"]: state.set_storage(who, s, v)
+        for field in ("balance", "nonce"):
+            before = int(pre.get(field, "0x0"), 16)
+            if post and int(post[field], 16) != before:
+                yield who, lambda state, who, f=field, v=before: state.set_account(who, **{f: v})
+
+
+class Collapses(Forks):
+    """A branch of two loses one: the other one's node is needed, and the remote shows it only
+    on the path of a key. These hashes have eight digits, less the last, in common, which is one
+    more than is ground; accounts and slots have a neighbour that goes another way early."""
+
+    SLOTS = (21471, 23527)  # hashes 0x3bb4c922.. and 0x3bb4c928..
+    ACCOUNTS = (26226, 40496)  # hashes 0x10d143ce.. and 0x10d143c4..
+    HOLDER = "0x" + "c0" * 20
+    FAR, WEI = 7, 10**18
+
+    def alloc(self, slots=SLOTS, accounts=ACCOUNTS):
+        someone = {"balance": hex(self.WEI), "nonce": "0x1"}
+        alloc = {"0x%040x" % n: someone for n in accounts + (self.FAR,)}
+        alloc[self.HOLDER] = dict(
+            someone, storage={hex(n): hex(self.WEI + n) for n in slots + (self.FAR,)})
+        return alloc
+
+    def over(self, alloc, *args):
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(alloc, file)
+            file.flush()
+            return self.fork("--prestate", file.name, *args)
 
     @staticmethod
-    def without_one(witness):
-        """The largest node that is not the root goes: a branch that keys lie below."""
-        nodes = sorted(witness["nodes"], key=len)
-        # Full branches have one length; the root is one of them, and stays.
-        return [n for n in witness["nodes"] if n is not nodes[len(nodes) // 2]]
+    def root_of(alloc):
+        with fc.Database("memory://") as db, db.state() as state:
+            state.fill(alloc)
+            return state.root()
+
+    def refused(self, state, *parts):
+        with self.assertRaises(fc.FcError) as caught:
+            state.root()
+        self.assertEqual(caught.exception.code, fc.UNSUPPORTED)
+        for part in parts:
+            self.assertIn(part, caught.exception.detail)
+
+    def test_the_hashes_are_what_they_are_said_to_be(self):
+        a, b = map(slot_hash, self.SLOTS)
+        self.assertEqual((a[:8], b[:8]), ("3bb4c922", "3bb4c928"))
+        a, b = (hash_of(n.to_bytes(20, "big")) for n in self.ACCOUNTS)
+        self.assertEqual((a[:8], b[:8]), ("10d143ce", "10d143c4"))
+
+    def test_too_deep_for_a_ground_slot(self):
+        """It is said which node is missing; the handle goes on."""
+        _, urls = self.over(self.alloc())
+        one, other = self.SLOTS
+        with fc.Database(urls) as db, db.state() as state:
+            before = state.root()
+            mark = state.snapshot()
+            state.set_storage(self.HOLDER, one, 0)
+            self.refused(state, "0x3bb4c928 ", self.HOLDER[2:], "debug_executionWitness")
+            self.refused(state, "0x3bb4c928 ")
+            state.revert(mark)
+            self.assertEqual(state.root(), before)
+            # The proof of the one that was to go has shown it: it may stay.
+            state.set_storage(self.HOLDER, other, 0)
+            self.assertEqual(state.root(), self.root_of(self.alloc((one,))))
+
+    def test_too_deep_for_a_ground_address(self):
+        _, urls = self.over(self.alloc())
+        one = "0x%040x" % self.ACCOUNTS[0]
+        with fc.Database(urls) as db, db.state() as state:
+            state.delete(one)
+            self.refused(state, "0x10d143c4 ", "accounts")
+
+    def test_a_key_that_is_known(self):
+        """Who has ever been written is asked for, and nothing is ground."""
+        node, urls = self.over(self.alloc())
+        one, other = self.SLOTS
+        gone, stays = ("0x%040x" % n for n in self.ACCOUNTS)
+        with fc.Database(urls) as db, db.state() as state:
+            state.set_storage(self.HOLDER, other, self.WEI + other)
+            state.set_account(stays, nonce=1)
+            state.commit()
+            state.set_storage(self.HOLDER, one, 0)
+            state.delete(gone)
+            self.assertEqual(
+                state.root(), self.root_of(self.alloc((other,), self.ACCOUNTS[1:])))
+        slots = [int(s, 16) for key in node.keys() if key.startswith("eth_getProof")
+                 for s in json.loads(key.split(" ", 1)[1])[1]]
+        self.assertLessEqual(set(slots), set(self.SLOTS))
+
+    def test_execution_witness(self):
+        """The remote's nodes of the next block are taken, once, where nothing else leads."""
+        node, urls = self.over(self.alloc(), "--execution-witness")
+        one, other = self.SLOTS
+        gone = "0x%040x" % self.ACCOUNTS[0]
+        with fc.Database(urls) as db, db.state() as state:
+            state.set_storage(self.HOLDER, one, 0)
+            self.assertEqual(state.root(), self.root_of(self.alloc((other,))))
+            state.delete(gone)
+            last = self.root_of(self.alloc((other,), self.ACCOUNTS[1:]))
+            self.assertEqual(state.root(), last)
+            self.assertEqual(state.commit(), last)
+        self.assertEqual(node.counters()["methods"]["debug_executionWitness"], 1)
+
+    def test_a_ground_slot_and_a_ground_address(self):
+        """Both at once, a few digits deep."""
+        slots, accounts = self.pairs(3)
+        node, urls = self.over(self.alloc(slots, accounts))
+        with fc.Database(urls) as db, db.state() as state:
+            state.set_storage(self.HOLDER, slots[0], 0)
+            state.delete("0x%040x" % accounts[0])
+            root = state.root()
+        self.assertEqual(root, self.root_of(self.alloc(slots[1:], accounts[1:])))
+        strangers = set()
+        for key in node.keys():
+            if key.startswith("eth_getProof"):
+                address, keys, _ = json.loads(key.split(" ", 1)[1])
+                strangers.add(hash_of(bytes.fromhex(address[2:]))[:4])
+                strangers.update(slot_hash(int(s, 16))[:4] for s in keys)
+        self.assertIn(slot_hash(slots[1])[:4], strangers)
+        self.assertIn(hash_of(accounts[1].to_bytes(20, "big"))[:4], strangers)
+
+    @staticmethod
+    def pairs(depth):
+        """Two slots, and two addresses, whose hashes have so many digits in common."""
+        found = []
+        for size in (32, 20):
+            seen, n = {}, 100
+            while True:
+                hashed = hash_of(n.to_bytes(size, "big"))
+                before = seen.setdefault(hashed[:depth], (n, hashed))
+                if before[1][depth] != hashed[depth]:
+                    found.append((before[0], n))
+                    break
+                n += 1
+        return found
+
+    def test_a_branch_that_keeps_two(self):
+        """The same deletion beside a third needs nobody's node."""
+        node, urls = self.over(self.alloc())
+        one, other = self.SLOTS
+        third = self.FAR
+        with fc.Database(urls) as db, db.state() as state:
+            state.set_storage(self.HOLDER, third, 0)
+            with_far = self.alloc()
+            del with_far[self.HOLDER]["storage"][hex(third)]
+            self.assertEqual(state.root(), self.root_of(with_far))
 
 
 if __name__ == "__main__":
