@@ -181,6 +181,21 @@ class State:
     def revert(self, snapshot):
         self.call("fc_revert", ctypes.c_uint64(snapshot))
 
+    def commit_snapshot(self, snapshot):
+        self.call("fc_snapshot_commit", ctypes.c_uint64(snapshot))
+
+    def begin(self):
+        """A transaction."""
+        out = ctypes.c_uint64()
+        self.call("fc_tx_begin", ctypes.byref(out))
+        return out.value
+
+    def commit_transaction(self, transaction):
+        self.call("fc_tx_commit", ctypes.c_uint64(transaction))
+
+    def roll_back(self, transaction):
+        self.call("fc_tx_rollback", ctypes.c_uint64(transaction))
+
     def fill(self, alloc):
         """{address: {"balance", "nonce", "code", "storage"}}, as in a genesis."""
         for who, fields in alloc.items():
