@@ -86,7 +86,7 @@ FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ := $(FUZZ_SRC:%.c=$(B)/%)
 REPLAY := $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(B)/tests/fuzz/replay_%)
 # Programs from one file each, and what they share.
-BENCH_PARTS := bench/measure.c bench/questions.c bench/bare.c
+BENCH_PARTS := bench/measure.c bench/questions.c bench/bare.c bench/handle.c
 BENCH := $(patsubst %.c,$(B)/%,$(filter-out $(BENCH_PARTS),$(wildcard bench/*.c)))
 # A test or a fuzz target that includes fake_x.h, directly or not, gets mocks/fake_x.c in the
 # place of what it fakes: fakes are linked before the archive. The compiler's dependency file knows.
