@@ -68,7 +68,8 @@ static enum fc_err written(struct fc_state *state, const char *asked,
 enum fc_err fc_set_account(struct fc_state *state, const struct fc_address *address,
 			   const struct fc_account *account)
 {
-	struct err_detail detail = {.text[0] = '\0'};
+	struct err_detail detail;
+	detail.text[0] = '\0';
 	if (!state || !address || !account || (account->mask & ~WRITABLE))
 		return state_refuse(state,
 				    "a pointer is NULL, or a field that cannot be written");
@@ -83,7 +84,8 @@ enum fc_err fc_set_account(struct fc_state *state, const struct fc_address *addr
 
 enum fc_err fc_delete_account(struct fc_state *state, const struct fc_address *address)
 {
-	struct err_detail detail = {.text[0] = '\0'};
+	struct err_detail detail;
+	detail.text[0] = '\0';
 	bool exists = false;
 	if (!state || !address)
 		return state_refuse(state, NULL_ARGUMENT);
@@ -133,7 +135,8 @@ enum fc_err fc_peek_storage(struct fc_state *state, const struct fc_address *add
 enum fc_err fc_set_storage(struct fc_state *state, const struct fc_address *address,
 			   const struct fc_bytes32 *slot, const struct fc_bytes32 *value)
 {
-	struct err_detail detail = {.text[0] = '\0'};
+	struct err_detail detail;
+	detail.text[0] = '\0';
 	if (!state || !address || !slot || !value)
 		return state_refuse(state, NULL_ARGUMENT);
 	const enum err err = state_set_slot(state->state, in_address(address), in_bytes32(slot),
@@ -143,7 +146,8 @@ enum fc_err fc_set_storage(struct fc_state *state, const struct fc_address *addr
 
 enum fc_err fc_clear_storage(struct fc_state *state, const struct fc_address *address)
 {
-	struct err_detail detail = {.text[0] = '\0'};
+	struct err_detail detail;
+	detail.text[0] = '\0';
 	if (!state || !address)
 		return state_refuse(state, NULL_ARGUMENT);
 	const enum err err = state_wipe(state->state, in_address(address), &detail);

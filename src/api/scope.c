@@ -20,7 +20,8 @@ static enum fc_err ended(struct fc_state *s, enum scope scope, const char *asked
 
 enum fc_err fc_snapshot(struct fc_state *state, uint64_t *id)
 {
-	struct err_detail detail = {.text[0] = '\0'};
+	struct err_detail detail;
+	detail.text[0] = '\0';
 	if (!state || !id)
 		return state_refuse(state, "a pointer is NULL");
 	const enum err err = state_snapshot(state->state, id, &detail);
@@ -31,13 +32,17 @@ static enum fc_err about_snapshot(struct fc_state *state, const char *doing, uin
 				  enum err err, const struct err_detail *detail)
 {
 	char asked[64];
-	(void)snprintf(asked, sizeof asked, "%s snapshot %llu", doing, (unsigned long long)id);
+	asked[0] = '\0';
+	if (err != OK)
+		(void)snprintf(asked, sizeof asked, "%s snapshot %llu", doing,
+			       (unsigned long long)id);
 	return ended(state, SCOPE_SNAPSHOT, asked, err, detail);
 }
 
 enum fc_err fc_revert(struct fc_state *state, uint64_t id)
 {
-	struct err_detail detail = {.text[0] = '\0'};
+	struct err_detail detail;
+	detail.text[0] = '\0';
 	if (!state)
 		return FC_ERR_INVALID_ARGUMENT;
 	const enum err err = state_revert(state->state, id, &detail);
@@ -46,7 +51,8 @@ enum fc_err fc_revert(struct fc_state *state, uint64_t id)
 
 enum fc_err fc_snapshot_commit(struct fc_state *state, uint64_t id)
 {
-	struct err_detail detail = {.text[0] = '\0'};
+	struct err_detail detail;
+	detail.text[0] = '\0';
 	if (!state)
 		return FC_ERR_INVALID_ARGUMENT;
 	const enum err err = state_snapshot_commit(state->state, id, &detail);
@@ -55,7 +61,8 @@ enum fc_err fc_snapshot_commit(struct fc_state *state, uint64_t id)
 
 enum fc_err fc_batch_begin(struct fc_state *state)
 {
-	struct err_detail detail = {.text[0] = '\0'};
+	struct err_detail detail;
+	detail.text[0] = '\0';
 	if (!state)
 		return FC_ERR_INVALID_ARGUMENT;
 	const enum err err = state_batch_begin(state->state, &detail);
@@ -64,7 +71,8 @@ enum fc_err fc_batch_begin(struct fc_state *state)
 
 enum fc_err fc_batch_commit(struct fc_state *state)
 {
-	struct err_detail detail = {.text[0] = '\0'};
+	struct err_detail detail;
+	detail.text[0] = '\0';
 	if (!state)
 		return FC_ERR_INVALID_ARGUMENT;
 	const enum err err = state_batch_commit(state->state, &detail);
@@ -73,7 +81,8 @@ enum fc_err fc_batch_commit(struct fc_state *state)
 
 enum fc_err fc_batch_rollback(struct fc_state *state)
 {
-	struct err_detail detail = {.text[0] = '\0'};
+	struct err_detail detail;
+	detail.text[0] = '\0';
 	if (!state)
 		return FC_ERR_INVALID_ARGUMENT;
 	const enum err err = state_batch_rollback(state->state, &detail);
@@ -82,7 +91,8 @@ enum fc_err fc_batch_rollback(struct fc_state *state)
 
 enum fc_err fc_tx_begin(struct fc_state *state, uint64_t *tx)
 {
-	struct err_detail detail = {.text[0] = '\0'};
+	struct err_detail detail;
+	detail.text[0] = '\0';
 	if (!state || !tx)
 		return state_refuse(state, "a pointer is NULL");
 	const enum err err = state_tx_begin(state->state, tx, &detail);
@@ -91,7 +101,8 @@ enum fc_err fc_tx_begin(struct fc_state *state, uint64_t *tx)
 
 enum fc_err fc_tx_commit(struct fc_state *state, uint64_t tx)
 {
-	struct err_detail detail = {.text[0] = '\0'};
+	struct err_detail detail;
+	detail.text[0] = '\0';
 	if (!state)
 		return FC_ERR_INVALID_ARGUMENT;
 	const enum err err = state_tx_commit(state->state, tx, &detail);
@@ -109,7 +120,8 @@ enum fc_err fc_tx_commit(struct fc_state *state, uint64_t tx)
 
 enum fc_err fc_tx_rollback(struct fc_state *state, uint64_t tx)
 {
-	struct err_detail detail = {.text[0] = '\0'};
+	struct err_detail detail;
+	detail.text[0] = '\0';
 	if (!state)
 		return FC_ERR_INVALID_ARGUMENT;
 	const enum err err = state_tx_rollback(state->state, tx, &detail);

@@ -139,6 +139,21 @@ struct change_slot *changes_find_slot(const struct changes *changes,
 	return find_slot(changes, hash_slot(account->hash, slot), account, slot);
 }
 
+struct change_slot *changes_find_both(const struct changes *changes,
+				      const struct eth_address *address,
+				      const struct eth_bytes32 *slot,
+				      struct change_account **account)
+{
+	*account = NULL;
+	if (!changes->first)
+		return NULL;
+	const uint64_t account_hash = keyhash_address(address, changes->seed);
+	const uint64_t hash = hash_slot(account_hash, slot);
+	table_prefetch(&changes->slots, hash);
+	*account = find_account(changes, account_hash, address);
+	return *account ? find_slot(changes, hash, *account, slot) : NULL;
+}
+
 struct change_account *changes_account(struct changes *changes,
 				       const struct eth_address *address)
 {
@@ -245,18 +260,13 @@ enum lookup changes_read_account(const struct changes *changes,
 enum lookup changes_read_slot(const struct changes *changes, const struct eth_address *address,
 			      const struct eth_bytes32 *slot, struct eth_bytes32 *value)
 {
-	const uint64_t account_hash = keyhash_address(address, changes->seed);
-	const uint64_t hash = hash_slot(account_hash, slot);
-	table_prefetch(&changes->slots, hash);
-	const struct change_account *account = find_account(changes, account_hash, address);
-	if (!account)
-		return MISS;
-	const struct change_slot *entry = find_slot(changes, hash, account, slot);
+	struct change_account *account;
+	const struct change_slot *entry = changes_find_both(changes, address, slot, &account);
 	if (entry && change_slot_holds(entry)) {
 		*value = entry->value;
 		return HIT;
 	}
-	if (account->generation == 0)
+	if (!account || account->generation == 0)
 		return MISS;
 	memset(value, 0, sizeof *value);
 	return HIT;

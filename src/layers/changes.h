@@ -75,6 +75,12 @@ struct change_account *changes_find_account(const struct changes *changes,
 struct change_slot *changes_find_slot(const struct changes *changes,
 				      const struct change_account *account,
 				      const struct eth_bytes32 *slot);
+/* Both at once, which is quicker: what the index says of the slot is fetched while the account
+ * is looked for. */
+struct change_slot *changes_find_both(const struct changes *changes,
+				      const struct eth_address *address,
+				      const struct eth_bytes32 *slot,
+				      struct change_account **account);
 /* Finds or makes; a new one has mask 0, or present false. NULL: memory was refused. */
 struct change_account *changes_account(struct changes *changes,
 				       const struct eth_address *address);

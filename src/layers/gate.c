@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #include "layers/gate.h"
+#include <linux/membarrier.h>
 #include <sched.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
+
+static bool membarrier(int command)
+{
+	return syscall(SYS_membarrier, command, 0, 0) == 0;
+}
 
 void gate_init(struct gate *gate)
 {
 	atomic_init(&gate->shut, false);
+	gate->fenced = !membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
 	pthread_mutex_init(&gate->mutex, NULL);
 	gate->places = NULL;
 }
@@ -60,10 +69,25 @@ static void await_leaving(const struct gate_place *place)
 	}
 }
 
-void gate_shut(struct gate *gate)
+/* On all processors, between the store of shut and the loads of the places. The kernel may lack
+ * memory for a moment; a forked child has to register anew. */
+static void fence_readers(void)
+{
+	for (unsigned n = 0; !membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED); n++) {
+		REQUIRE(n < GATE_YIELDS);
+		(void)membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+		sched_yield();
+	}
+}
+
+void gate_shut(struct gate *gate, const struct gate_place *own)
 {
 	pthread_mutex_lock(&gate->mutex);
 	atomic_store(&gate->shut, true);
+	if (!gate->places || (gate->places == own && !own->next))
+		return; /* who joins now waits for the mutex */
+	if (!gate->fenced)
+		fence_readers();
 	for (const struct gate_place *place = gate->places; place; place = place->next)
 		await_leaving(place);
 }

@@ -65,6 +65,7 @@ static enum err view_new(struct layer *layer, struct loop *loop, struct layer_vi
 	return OK;
 }
 
+/* state_rest relies on it: there is nothing of its own to be given back. */
 static void rest(struct layer_view *view)
 {
 	if (view->below)
@@ -230,13 +231,13 @@ void shared_unlink_pin(struct shared *shared, struct shared_view *v)
 	*(v->next_pin ? &v->next_pin->prev_pin : &shared->last_pin) = v->prev_pin;
 }
 
-struct history_record *shared_drop_history(struct shared *shared)
+struct history_record *shared_drop_history(struct shared *shared, const struct shared_view *v)
 {
 	const uint64_t until = shared->first_pin ? shared->first_pin->pin : shared->sequence;
 	struct history_record *gone;
 	if (!shared->history.first)
 		return NULL;
-	gate_shut(&shared->gate);
+	gate_shut(&shared->gate, &v->place);
 	gone = history_drop(&shared->history, until);
 	gate_open(&shared->gate);
 	return gone;
@@ -263,7 +264,7 @@ void shared_unpin(struct layer_view *view)
 	const bool was_oldest = !v->prev_pin;
 	shared_unlink_pin(shared, v);
 	v->pinned = false;
-	struct history_record *gone = was_oldest ? shared_drop_history(shared) : NULL;
+	struct history_record *gone = was_oldest ? shared_drop_history(shared, v) : NULL;
 	pthread_mutex_unlock(&shared->turn);
 	history_record_free(&gone);
 }

@@ -96,7 +96,7 @@ static enum err put_all(struct shared *shared, const struct rows *rows,
 
 static void set_committing(struct shared *shared)
 {
-	gate_shut(&shared->gate);
+	gate_shut(&shared->gate, NULL);
 	shared->committing = true;
 	gate_open(&shared->gate);
 }
@@ -136,7 +136,7 @@ enum err shared_write(struct shared *shared, const struct rows *rows, struct cha
 		goto fail;
 	set_committing(shared);
 	err = filedb_batch_commit(&batch, detail);
-	gate_shut(&shared->gate);
+	gate_shut(&shared->gate, NULL);
 	shared->committing = false;
 	if (err) {
 		gate_open(&shared->gate);

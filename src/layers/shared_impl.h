@@ -106,8 +106,9 @@ enum lookup shared_local_account(struct shared_view *view, const struct eth_addr
 				 unsigned wanted, struct filedb_account *record,
 				 struct fault *fault);
 
-/* shared.c: under turn, the gate open. What nobody needs any more, to be freed later. */
-struct history_record *shared_drop_history(struct shared *shared);
+/* shared.c: under turn, the gate open; v: of the caller, outside. What nobody needs any more,
+ * to be freed later. */
+struct history_record *shared_drop_history(struct shared *shared, const struct shared_view *v);
 void shared_unlink_pin(struct shared *shared, struct shared_view *view);
 void shared_link_pin(struct shared *shared, struct shared_view *view);
 

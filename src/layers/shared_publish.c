@@ -358,7 +358,7 @@ static void put_slot(const struct slot_row *row)
 static enum err put_in_memory(struct publication *p)
 {
 	struct shared *shared = p->shared;
-	gate_shut(&shared->gate);
+	gate_shut(&shared->gate, &p->view->place);
 	if (find_room(shared) != OK) {
 		gate_open(&shared->gate);
 		return no_memory(p);
@@ -438,7 +438,7 @@ static enum err publish(struct publication *p)
 		finish(p);
 		gate_open(&shared->gate);
 		if (p->view->pinned)
-			gone = shared_drop_history(shared);
+			gone = shared_drop_history(shared, p->view);
 		if (p->old)
 			shared_sweep(shared);
 	}

@@ -138,13 +138,12 @@ static enum lookup generation_of(struct shared_view *v, const struct eth_address
 	return entry || !v->reader ? HIT : file_generation(v, address, generation, fault);
 }
 
-static enum lookup current_slot(struct shared_view *v, const struct change_account *account,
+/* entry: what memory has of it, or NULL. */
+static enum lookup current_slot(struct shared_view *v, const struct change_slot *entry,
 				uint32_t generation, const struct eth_address *address,
 				const struct eth_bytes32 *slot, struct eth_bytes32 *value,
 				struct fault *fault)
 {
-	const struct change_slot *entry =
-		account ? changes_find_slot(shared_of(&v->view)->changes, account, slot) : NULL;
 	if (entry && entry->present && entry->generation == generation) {
 		*value = entry->value;
 		return HIT;
@@ -158,6 +157,7 @@ static enum lookup current_slot(struct shared_view *v, const struct change_accou
  * younger one nothing counts: what this one held then is in the file.
  */
 static enum lookup pinned_slot(struct shared_view *v, const struct change_account *account,
+			       const struct change_slot *entry,
 			       const struct eth_address *address,
 			       const struct eth_bytes32 *slot, struct eth_bytes32 *value,
 			       struct fault *fault)
@@ -171,7 +171,7 @@ static enum lookup pinned_slot(struct shared_view *v, const struct change_accoun
 	else if (generation_of(v, address, account, &generation, fault) == FAILED)
 		return FAILED;
 	if (!old)
-		return current_slot(v, account, generation, address, slot, value, fault);
+		return current_slot(v, entry, generation, address, slot, value, fault);
 	if (old->generation > generation)
 		return file_slot(v, address, generation, slot, value, fault);
 	if (old->generation < generation || !old->present)
@@ -187,13 +187,14 @@ enum lookup shared_local_slot(struct shared_view *v, const struct eth_address *a
 	const struct changes *changes = shared_of(&v->view)->changes;
 	if (!v->pinned && !v->reader)
 		return changes_read_slot(changes, address, slot, value);
-	const struct change_account *account = changes_find_account(changes, address);
+	struct change_account *account;
+	const struct change_slot *entry = changes_find_both(changes, address, slot, &account);
 	uint32_t generation;
 	if (v->pinned)
-		return pinned_slot(v, account, address, slot, value, fault);
+		return pinned_slot(v, account, entry, address, slot, value, fault);
 	if (generation_of(v, address, account, &generation, fault) == FAILED)
 		return FAILED;
-	return current_slot(v, account, generation, address, slot, value, fault);
+	return current_slot(v, entry, generation, address, slot, value, fault);
 }
 
 /* ---- through the layers ---- */
@@ -242,27 +243,56 @@ static enum lookup below_account(struct layer_view *view, const struct eth_addre
 	return got;
 }
 
-enum lookup shared_account(struct layer_view *view, const struct eth_address *address,
-			   unsigned wanted, struct account_state *out, struct needs *needs,
-			   struct fault *fault)
+/* Most accounts that are read are here as a whole: without a record in between. From inside. */
+static bool take_current(struct shared_view *v, const struct eth_address *address,
+			 unsigned wanted, struct account_state *out)
 {
-	const struct shared *shared = shared_of(view);
-	const bool by_fields = (wanted & ACCOUNT_EXISTENCE) && !shared->keep_empty;
-	const unsigned fields =
-		by_fields ? (wanted & ~ACCOUNT_EXISTENCE) | ACCOUNT_FIELDS : wanted;
+	if (v->pinned)
+		return false;
+	const struct change_account *entry =
+		changes_find_account(shared_of(&v->view)->changes, address);
+	if (!entry || (entry->fields.mask & wanted) != wanted)
+		return false;
+	out->fields = entry->fields;
+	out->exists = entry->fields.mask & ACCOUNT_EXISTENCE
+			      ? entry->exists
+			      : changes_is_something(&entry->fields);
+	return true;
+}
+
+/* Of all that is here and below; from inside, ends outside. */
+static enum lookup merge_account(struct shared_view *v, const struct eth_address *address,
+				 unsigned wanted, struct account_state *out,
+				 struct needs *needs, struct fault *fault)
+{
 	struct filedb_account record;
-	shared_enter(view);
-	enum lookup got =
-		shared_local_account(shared_view_of(view), address, fields, &record, fault);
-	shared_leave(view);
+	const enum lookup got = shared_local_account(v, address, wanted, &record, fault);
+	gate_leave(&v->place);
 	if (got == FAILED)
 		return FAILED;
 	out->fields = record.fields;
 	out->exists = record.has_existence ? record.exists : changes_is_something(&out->fields);
-	unsigned missing = fields & ~out->fields.mask;
+	unsigned missing = wanted & ~out->fields.mask;
 	if (record.has_existence || out->exists)
 		missing &= ~ACCOUNT_EXISTENCE;
-	got = missing ? below_account(view, address, missing, out, needs, fault) : HIT;
+	return missing ? below_account(&v->view, address, missing, out, needs, fault) : HIT;
+}
+
+enum lookup shared_account(struct layer_view *view, const struct eth_address *address,
+			   unsigned wanted, struct account_state *out, struct needs *needs,
+			   struct fault *fault)
+{
+	struct shared_view *v = shared_view_of(view);
+	const struct shared *shared = shared_of(view);
+	const bool by_fields = (wanted & ACCOUNT_EXISTENCE) && !shared->keep_empty;
+	const unsigned fields =
+		by_fields ? (wanted & ~ACCOUNT_EXISTENCE) | ACCOUNT_FIELDS : wanted;
+	shared_go_in(shared_of(view), v);
+	enum lookup got = HIT;
+	if (take_current(v, address, fields, out))
+		gate_leave(&v->place);
+	else
+		got = merge_account(v, address, fields, out, needs, fault);
 	if (got == HIT && by_fields)
 		out->exists = changes_is_something(&out->fields);
 	if (got == HIT)

@@ -27,7 +27,11 @@ enum err state_new(struct db *db, struct loop *loop, struct state **out,
 		free(state);
 		return err;
 	}
+	state->own = overlay_changes(state->overlay);
 	state->writable = find_view(state->top, db->writable);
+	state->borrows = state->top;
+	while (state->borrows && shared_is(state->borrows->layer))
+		state->borrows = state->borrows->below;
 	state->source = find_view(state->top, db->source);
 	*out = state;
 	return OK;
@@ -73,7 +77,8 @@ struct overlay *state_overlay(struct state *state)
 
 void state_rest(struct state *state)
 {
-	state->top->layer->ops->rest(state->top);
+	if (state->borrows)
+		state->borrows->layer->ops->rest(state->borrows);
 }
 
 /* ---- reads ---- */
@@ -81,9 +86,7 @@ void state_rest(struct state *state)
 static const struct change_account *own_entry(struct state *state,
 					      const struct eth_address *address)
 {
-	return state_has_scope(state)
-		       ? changes_find_account(overlay_changes(state->overlay), address)
-		       : NULL;
+	return state_has_scope(state) ? changes_find_account(state->own, address) : NULL;
 }
 
 /* What the handle has not written itself. */
@@ -118,8 +121,8 @@ enum lookup state_account(struct state *state, const struct eth_address *address
 		return layer_account(state->top, address, wanted, out, needs, fault);
 	if (by_fields)
 		wanted |= ACCOUNT_FIELDS;
-	if (changes_read_account(overlay_changes(state->overlay), address, wanted, &out->fields,
-				 &out->exists) == MISS) {
+	if (changes_read_account(state->own, address, wanted, &out->fields, &out->exists) ==
+	    MISS) {
 		unsigned missing = wanted & ~out->fields.mask;
 		if (by_fields)
 			missing &= ~ACCOUNT_EXISTENCE;
@@ -138,7 +141,7 @@ enum lookup state_slot(struct state *state, const struct eth_address *address,
 		       struct needs *needs, struct fault *fault)
 {
 	if (state_has_scope(state) &&
-	    changes_read_slot(overlay_changes(state->overlay), address, slot, value) == HIT)
+	    changes_read_slot(state->own, address, slot, value) == HIT)
 		return HIT;
 	return layer_slot(state->top, address, slot, value, needs, fault);
 }
@@ -169,9 +172,7 @@ enum lookup state_code_by_hash(struct state *state, const struct eth_bytes32 *co
 			       struct blob **code, struct fault *fault)
 {
 	struct blob *own =
-		state_has_scope(state)
-			? changes_find_code(overlay_changes(state->overlay), code_hash)
-			: NULL;
+		state_has_scope(state) ? changes_find_code(state->own, code_hash) : NULL;
 	*code = own ? blob_get(own) : NULL;
 	return own ? HIT : layer_code_by_hash(state->top, code_hash, code, fault);
 }

@@ -12,7 +12,9 @@ struct snapshot {
 struct state {
 	struct db *db;
 	struct layer_view *top, *writable, *source;
-	struct overlay *overlay; /* empty while no scope is open */
+	struct layer_view *borrows; /* the topmost that may have something to give back */
+	struct overlay *overlay;    /* empty while no scope is open */
+	struct changes *own;	    /* the overlay's */
 
 	uint64_t tx; /* 0: none */
 	bool in_batch, batch_has_mark;
