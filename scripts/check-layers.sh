@@ -52,7 +52,7 @@ while IFS=: read -r file line text; do
 done < <(git grep -nE "^#include <($third_party)>" -- 'src/*')
 
 # A header that is in neither list is one nobody has thought about.
-system='(arpa|net|netinet|sys)/[a-z]+|ctype|dirent|emmintrin|errno|fcntl|limits|malloc|math|netdb|pthread|sched|signal|'
+system='(arpa|linux|net|netinet|sys)/[a-z]+|ctype|dirent|emmintrin|errno|fcntl|limits|malloc|math|netdb|pthread|sched|signal|'
 system+='stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|time|unistd'
 while IFS=: read -r file line text; do
 	complain "$file:$line: $text: of which library? see scripts/check-layers.sh"
