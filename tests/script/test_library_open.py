@@ -116,6 +116,19 @@ class Opening(ForkcacheTest):
             self.assertGreater(
                 methods['forkcache_method_calls_total{method="%s"}' % method], 0)
 
+    def test_proofs_through_a_remote_forkcache(self):
+        node = self.mock("--state-roots", "--blocks", 3)
+        samples = node.samples()
+        server = self.serve(node, block=2)
+        urls = "forkcache://%s/#verify" % server.url.removeprefix("http://").rstrip("/")
+        with fc.Database(urls) as db, db.state() as state:
+            self.assertEqual(state.storage(samples["reader"], 0), 2)
+            self.assertEqual(fc.number(state.account(samples["eoa"]).balance),
+                             int(node.rpc("eth_getBalance", samples["eoa"], "0x2"), 16))
+            self.assertEqual("0x" + state.code(samples["token"]).hex(),
+                             node.rpc("eth_getCode", samples["token"], "0x2"))
+        self.assertEqual(node.counters()["methods"].get("eth_getStorageAt"), None)
+
     def test_the_servers_cache_folder(self):
         """What a server has cached a database finds, offline, and the other way round."""
         node = self.mock()

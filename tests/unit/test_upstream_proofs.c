@@ -235,6 +235,46 @@ static void errors_of_the_upstream_are_told(void **state)
 	assert_non_null(strstr(witness.detail, "debug_executionWitness"));
 }
 
+static void get_witness(enum err want)
+{
+	struct landing landing = {0};
+
+	assert_int_equal(source_fetch_witness(rig.view, on_done, &landing, &landing.op, &fault),
+			 PENDING);
+	await(&landing);
+	assert_int_equal(landing.err, want);
+}
+
+/* A list, or an object by hashes: both are about. */
+static void a_witness_brings_nodes(void **state)
+{
+	static const unsigned char nodes[] = {0xc2, 1, 2, 0xc2, 3, 4};
+	struct eth_bytes32 hash[2];
+	struct span rlp;
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		keccak256(nodes + i * 3, 3, &hash[i]);
+	rig.config.block = "2";
+	open_source();
+	mock_thread_control(rig.mock, "{\"answers\":{\"debug_executionWitness\":{\"state\":"
+				      "[\"0xc20102\"],\"codes\":[]}}}");
+	get_witness(OK);
+	assert_true(source_node(rig.layer, &hash[0], &rlp));
+	assert_int_equal(rlp.len, 3);
+	assert_memory_equal(rlp.ptr, nodes, 3);
+	assert_false(source_node(rig.layer, &hash[1], &rlp));
+	mock_thread_control(rig.mock, "{\"answers\":{\"debug_executionWitness\":{\"state\":"
+				      "{\"0x00\":\"0xc20304\"}}}}");
+	get_witness(OK);
+	assert_true(source_node(rig.layer, &hash[1], &rlp));
+	mock_thread_control(rig.mock, "{\"answers\":{\"debug_executionWitness\":{\"state\":"
+				      "[\"0xz\"]}}}");
+	get_witness(ERR_BAD_ANSWER);
+	mock_thread_control(rig.mock, "{\"answers\":null}");
+	get_witness(ERR_UNSUPPORTED);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -246,6 +286,7 @@ int main(void)
 		TEST(verify_does_not_believe_the_disk),
 		TEST(a_storage_root_that_was_not_proved_is_none),
 		TEST(what_a_proof_does_not_show_is_refused),
+		TEST(a_witness_brings_nodes),
 		TEST(errors_of_the_upstream_are_told),
 	};
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
