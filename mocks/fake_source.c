@@ -490,7 +490,11 @@ static enum err walk_slots(struct layer_view *view, const struct eth_address *ad
 			   const struct layer_walk *walk, void *cookie, bool *through,
 			   struct err_detail *detail)
 {
-	(void)view, (void)address, (void)walk, (void)cookie, (void)detail;
+	(void)view;
+	(void)address;
+	(void)walk;
+	(void)cookie;
+	(void)detail;
 	*through = true;
 	return OK;
 }

@@ -181,6 +181,10 @@ static void callbacks_run_in_dispatch_only(void **state)
 	assert_true(readable(-1));
 	assert_ok(fc_op_wait(op, -1));
 	assert_string_equal(trace, "");
+	struct fc_op *other_op = start_slot(1, 2, NULL);
+	for (int i = 0; i < 3; i++)
+		assert_false(fc_op_ready(other_op)); /* turns the loop */
+	fc_op_free(&other_op);
 	assert_true(readable(-1)); /* there is something to dispatch */
 	assert_int_equal(fc_dispatch(handle), 2);
 	assert_string_equal(trace, "ab");
@@ -570,6 +574,49 @@ static void roots_may_be_waited_for_in_any_way(void **state)
 	assert_null(reads[0].proof);
 }
 
+static void a_read_that_fails_has_no_proof(void **state)
+{
+	(void)state;
+	struct fc_read reads[] = {slot_read(0x1000 + ERR_TIMEOUT, 1), slot_read(1, 1)};
+	fake_source_hold(false);
+	reads[0].prove = true;
+	reads[1].prove = true;
+	assert_int_equal(fc_read_many(handle, reads, 2), FC_ERR_TIMEOUT);
+	assert_null(reads[0].proof);
+	assert_ok(reads[1].err);
+	assert_non_null(reads[1].proof);
+	fc_reads_release(reads, 2);
+}
+
+static void a_root_whose_proofs_fail_says_why(void **state)
+{
+	(void)state;
+	const struct fc_address bad = address_of(0x1000 + ERR_UPSTREAM);
+	const struct fc_bytes32 slot = word_of(1);
+	struct eth_bytes32 unknown = {{7}};
+	struct fc_read read = slot_read(0x1000 + ERR_UPSTREAM, 1);
+	struct fc_bytes32 root;
+	struct fc_op *op;
+	struct layer *source;
+	fc_state_free(&handle);
+	assert_ok(fake_source_new(&unknown, &source)); /* the same one, of another root */
+	root_cache_free(&db.roots);
+	handle = new_handle(FC_BLOCKING, 0, 0);
+	fake_source_hold(false);
+	assert_ok(fc_set_storage(handle, &bad, &slot, &slot));
+	assert_int_equal(fc_state_root(handle, &root), FC_ERR_QUERY_FAILED);
+	assert_detail("upstream node.example");
+	assert_ok(fc_state_root_start(handle, NULL, &op));
+	assert_ok(fc_op_wait(op, -1));
+	assert_int_equal(fc_op_result(op), FC_ERR_QUERY_FAILED);
+	assert_int_equal(fc_op_root(op, &root), FC_ERR_QUERY_FAILED);
+	fc_op_free(&op);
+	read.prove = true;
+	assert_int_equal(fc_read_many(handle, &read, 1), FC_ERR_QUERY_FAILED);
+	assert_int_equal(fc_commit(handle, &root), FC_ERR_QUERY_FAILED);
+	assert_ok(fc_commit(handle, NULL));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -593,6 +640,8 @@ int main(void)
 		HELD_TEST(operations_check_their_arguments),
 		HELD_TEST(a_prefetch_makes_reads_hit),
 		HELD_TEST(roots_may_be_waited_for_in_any_way),
+		HELD_TEST(a_read_that_fails_has_no_proof),
+		HELD_TEST(a_root_whose_proofs_fail_says_why),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
