@@ -3,6 +3,7 @@
 proves their parent's state, reach the root in the real header; and what becomes of deletions that
 need a trie node beside the written keys' own."""
 
+import glob
 import json
 import os
 import shutil
@@ -212,6 +213,67 @@ class RecordedBlocks(Forks):
         yield "account", dai, proof["accountProof"][-1]
         yield "slot", dai, proof["storageProof"][0]["proof"][-1]
         yield "sibling", dai, proof["storageProof"][1]["proof"][-1]
+
+
+class EarlyBlocks(Forks):
+    """Mainnet's first transactions, when empty accounts stayed in the state. The header of the
+    fork is made up; its state root and what is below it are not."""
+
+    def test_root_after_every_transaction(self):
+        done = 0
+        for path in sorted(glob.glob(os.path.join(corpus("mainnet-early-sparse"), "*.json"))):
+            with open(path) as file:
+                block = json.load(file)
+            with self.subTest(os.path.basename(path)), tempfile.TemporaryDirectory() as folder:
+                self.serve(folder, block)
+                _, urls = self.fork("--witness", folder)
+                done += self.run_block(urls.replace("overlay://", "overlay://#keep-empty"), block)
+        self.assertGreaterEqual(done, 9)
+        print("%d transactions: " % done, end="")
+
+    @staticmethod
+    def serve(folder, block):
+        header = {"number": hex(block["blockNumber"]), "timestamp": "0x55c42659",
+                  "parentHash": "0x" + hash_of(b"%d" % block["blockNumber"]),
+                  "gasLimit": "0x2fefd8"}
+        witness = {"preStateRoot": block["txs"][0]["beforeRoot"], "nodes": block["nodes"],
+                   "codes": []}
+        for name, content in (("block", header), ("witness", witness)):
+            with open(os.path.join(folder, name + ".json"), "w") as file:
+                json.dump(content, file)
+
+    def run_block(self, urls, block):
+        with fc.Database(urls) as db, db.state() as state, db.state() as other:
+            for tx in block["txs"]:
+                self.assertEqual(state.root(), tx["beforeRoot"])
+                self.sees(state, tx["before"])
+                mark = state.snapshot()
+                self.write(state, tx)
+                self.assertEqual(state.root(), tx["afterRoot"])
+                state.revert(mark)
+                self.assertEqual(state.root(), tx["beforeRoot"])
+                transaction = state.begin()
+                self.write(state, tx)
+                self.assertEqual(state.root(), tx["afterRoot"])
+                self.assertEqual(other.root(), tx["beforeRoot"])
+                state.commit_transaction(transaction)
+                self.assertEqual(other.root(), tx["afterRoot"])
+                self.sees(other, tx["after"])
+        return len(block["txs"])
+
+    def sees(self, state, entries):
+        for entry in entries:
+            account = state.account(entry["address"])
+            self.assertEqual(fc.number(account.balance), int(entry["balance"], 16))
+            self.assertEqual(account.nonce, int(entry["nonce"], 16))
+            self.assertEqual(fc.text(account.code_hash), entry["codeHash"])
+
+    @staticmethod
+    def write(state, tx):
+        """An account that was empty and still is was not made: its creation failed."""
+        for entry in tx["after"]:
+            if entry not in tx["before"]:
+                state.fill({entry["address"]: entry})
 
 
 def written(writes):
