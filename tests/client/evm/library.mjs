@@ -207,12 +207,15 @@ class Handle {
 		};
 	}
 
-	setAccount(address, { nonce, balance }) {
+	setAccount(address, { nonce, balance, codeHash }) {
 		const told = {
-			mask: FC.BALANCE | FC.NONCE,
+			mask:
+				FC.BALANCE |
+				FC.NONCE |
+				(codeHash === undefined ? 0 : FC.CODE_HASH),
 			nonce,
 			balance: { bytes: toBytes32(balance) },
-			code_hash: ZERO,
+			code_hash: codeHash === undefined ? ZERO : { bytes: codeHash },
 			storage_root: ZERO,
 		};
 		this.#do(c.setAccount(this.#state[0], { bytes: address }, told));
@@ -283,7 +286,7 @@ class Handle {
 	changes() {
 		const parts = [];
 		const write = (_, text, n) => {
-			parts.push(Buffer.from(koffi.decode(text, bytes(Number(n)))));
+			parts.push(Buffer.from(koffi.decode(text, "uint8_t", Number(n))));
 			return 0;
 		};
 		this.#do(c.dumpChanges(this.#state[0], write, null));

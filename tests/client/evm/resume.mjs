@@ -33,8 +33,8 @@ async function attempt(recording, state) {
 }
 
 // Runs until nothing is missed any more and undoes that run, too: the next misses nothing.
-// Returns how often there was something to fetch.
-export async function resume(recording, handle, { ahead }) {
+// Returns how often there was something to fetch; fetched(), if given, is called each time.
+export async function resume(recording, handle, { ahead, fetched }) {
 	for (let rounds = 0; rounds < ROUNDS_MAX; rounds++) {
 		const snapshot = handle.snapshot();
 		const state = new State(handle, { ahead });
@@ -46,6 +46,7 @@ export async function resume(recording, handle, { ahead }) {
 		if (handle.needed() === 0)
 			throw new Error("a read is pending, and nothing is needed");
 		handle.fetchNeeded();
+		await fetched?.();
 	}
 	throw new Error(`still not done after ${ROUNDS_MAX} rounds`);
 }

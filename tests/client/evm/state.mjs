@@ -80,7 +80,10 @@ export class State {
 		await this.putAccount(address, Object.assign(account, fields));
 	}
 
+	// An account is asked for whole: whose code runs is looked at sooner or later, and a remote
+	// tells both in one answer.
 	async getCode({ bytes }) {
+		if (this.#read("account", bytes) === undefined) return NO_BYTES;
 		return this.#read("code", bytes) ?? NO_BYTES;
 	}
 
