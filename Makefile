@@ -301,10 +301,12 @@ fuzz-all: $(if $(FUZZ_ONLY),$(B)/tests/fuzz/fuzz_$(FUZZ_ONLY),$(FUZZ))
 
 VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite
 # Under valgrind threads take turns: tests that want them to meet are left to the sanitizers.
-# So are those that take it a minute of CPU each: two fill stores of many megabytes with what
-# test_store writes, too, and of one megabytes leave in pieces of 4 KiB.
+# So are those that take it a minute of CPU each: three fill stores of many megabytes with what
+# test_store writes, too, and of one megabytes leave in pieces of 4 KiB; and those whose questions
+# to a node have deadlines.
 VALGRIND_UNIT := $(filter-out %/test_memcache_threads %/test_filedb_threads %/test_shared_threads \
-	%/test_store_evict %/test_in_use %/test_server_memory,$(UNIT))
+	%/test_store_evict %/test_in_use %/test_store_pool %/test_server_memory \
+	%/test_upstream_source %/test_upstream_proofs %/test_upstream_threads,$(UNIT))
 # Of the scripts, those whose questions meet no deadline when all is thirty times as slow.
 .PHONY: check-valgrind
 check-valgrind: RUN_UNDER := $(VALGRIND)
