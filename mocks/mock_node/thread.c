@@ -173,18 +173,18 @@ struct text {
 	size_t size;
 };
 
-static void copy_head(struct mock_thread *mock, void *cookie)
+static void copy_body(struct mock_thread *mock, void *cookie)
 {
-	const struct buf *head = &mock->node.counters.last_head;
+	const struct buf *body = &mock->node.counters.last_body;
 	struct text *text = cookie;
 
-	snprintf(text->out, text->size, "%.*s", (int)head->len,
-		 head->ptr != NULL ? head->ptr : "");
+	snprintf(text->out, text->size, "%.*s", (int)body->len,
+		 body->ptr != NULL ? body->ptr : "");
 }
 
-void mock_thread_last_head(struct mock_thread *mock, char *out, size_t size)
+void mock_thread_last_body(struct mock_thread *mock, char *out, size_t size)
 {
 	struct text text = {.out = out, .size = size};
 
-	run(mock, copy_head, &text);
+	run(mock, copy_body, &text);
 }

@@ -24,5 +24,5 @@ void mock_thread_control(struct mock_thread *mock, const char *json);
 uint64_t mock_thread_asked(struct mock_thread *mock, const char *method);
 /* How much has been asked in all. */
 uint64_t mock_thread_items(struct mock_thread *mock);
-/* The head of the newest request: at most size - 1 of its bytes, and an end. */
-void mock_thread_last_head(struct mock_thread *mock, char *out, size_t size);
+/* The body of the newest request: at most size - 1 of its bytes, and an end. */
+void mock_thread_last_body(struct mock_thread *mock, char *out, size_t size);

@@ -123,6 +123,26 @@ static void verified_reads_are_proofs(void **state)
 	assert_int_equal(mock_thread_asked(rig.mock, "eth_getCode"), 0);
 }
 
+/* A final block is asked for by its number, another by its hash. */
+static void proofs_of_a_final_block_go_by_number(void **state)
+{
+	char body[1024];
+
+	(void)state;
+	rig.config.verify = true;
+	rig.config.block = "2";
+	for (int final = 0; final < 2; final++) {
+		mock_thread_control(rig.mock,
+				    final ? "{\"finalized\":0}" : "{\"finalized\":64}");
+		reopen("2");
+		expect_slot(2, &someone(WORLD_READER)->address, final ? 1 : 2);
+		mock_thread_last_body(rig.mock, body, sizeof body);
+		assert_non_null(strstr(body, "eth_getProof"));
+		assert_true((strstr(body, "blockHash") == NULL) == (final == 1));
+		expect_code(2, &someone(WORLD_READER)->address);
+	}
+}
+
 /* What was kept without being checked is not believed. */
 static void verify_does_not_believe_the_disk(void **state)
 {
@@ -283,6 +303,7 @@ int main(void)
 		TEST(more_slots_than_one_proof_holds),
 		TEST(slots_are_known_at_a_new_block_by_their_root),
 		TEST(verified_reads_are_proofs),
+		TEST(proofs_of_a_final_block_go_by_number),
 		TEST(verify_does_not_believe_the_disk),
 		TEST(a_storage_root_that_was_not_proved_is_none),
 		TEST(what_a_proof_does_not_show_is_refused),
