@@ -173,7 +173,7 @@ static void *read_late(void *cookie)
 
 static void commit_for_ever(struct shared *shared, bool committing)
 {
-	gate_shut(&shared->gate);
+	gate_shut(&shared->gate, NULL);
 	shared->committing = committing;
 	gate_open(&shared->gate);
 }
