@@ -48,6 +48,34 @@ static void on_finding(void *cookie, enum err err, const char *what)
 		finding->fn(finding->cookie, fc_err_from(err), what);
 }
 
+/* The root that was stored with the last commit, if the state is still that one. */
+static enum fc_err check_root(struct fc_state *s, struct finding *finding)
+{
+	struct layer_view *view = state_writable_view(s->state);
+	char expected[64], got[64];
+	struct err_detail what;
+	struct eth_bytes32 stored;
+	struct fc_bytes32 root;
+	struct fault fault;
+	if (!view || !overlay_is_empty(state_overlay(s->state)))
+		return FC_OK;
+	const enum lookup found = shared_stored_root(view, &stored, &fault);
+	if (found == FAILED)
+		return state_fail_err(s, fault.err, "check: the stored root",
+				      fault.detail.text);
+	if (found != HIT)
+		return FC_OK;
+	const enum fc_err err = fc_state_root(s, &root);
+	if (err != FC_OK || memcmp(&root, &stored, sizeof root) == 0)
+		return err;
+	eth_hex(&stored, sizeof stored, expected);
+	eth_hex(&root, sizeof root, got);
+	(void)snprintf(what.text, sizeof what.text,
+		       "the state root is 0x%.64s, and 0x%.64s was stored", got, expected);
+	on_finding(finding, ERR_CORRUPT, what.text);
+	return state_fail(s, FC_ERR_CORRUPTED, "check: %s", what.text);
+}
+
 enum fc_err fc_check(struct fc_state *state, fc_finding_fn *fn, void *cookie)
 {
 	struct err_detail detail = {.text[0] = '\0'};
@@ -55,7 +83,8 @@ enum fc_err fc_check(struct fc_state *state, fc_finding_fn *fn, void *cookie)
 	if (!state)
 		return FC_ERR_INVALID_ARGUMENT;
 	const enum err err = verify_state(state->state, on_finding, &finding, &detail);
-	return err == OK ? FC_OK : state_fail_err(state, err, "check", detail.text);
+	return err == OK ? check_root(state, &finding)
+			 : state_fail_err(state, err, "check", detail.text);
 }
 
 enum fc_err fc_flush(struct fc_state *state)

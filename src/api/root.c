@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/root.h"
+#include "base/log.h"
+#include "layers/shared.h"
 #include "api/read.h"
 
 static enum lookup fail(struct fault *fault, enum err err, const char *why)
@@ -167,6 +169,20 @@ enum fc_err fc_state_root(struct fc_state *state, struct fc_bytes32 *root)
 	return err;
 }
 
+/* A file keeps the root of the state that it holds, for fc_check. It is computed of what is
+ * published: others may have, too. What cannot be stored is not there to be compared. */
+static void store_root(struct fc_state *s)
+{
+	struct layer_view *view = state_writable_view(s->state);
+	struct err_detail detail = {.text[0] = '\0'};
+	struct fc_bytes32 root;
+	const uint64_t sequence = shared_sequence(view);
+	if (fc_state_root(s, &root) != FC_OK || shared_sequence(view) != sequence)
+		return;
+	if (shared_store_root(view, sequence, in_bytes32(&root), &detail) != OK)
+		log_warn("the state root was not stored", LOG_S("why", detail.text));
+}
+
 enum fc_err fc_commit(struct fc_state *state, struct fc_bytes32 *root)
 {
 	struct err_detail detail = {.text[0] = '\0'};
@@ -178,10 +194,15 @@ enum fc_err fc_commit(struct fc_state *state, struct fc_bytes32 *root)
 		return told;
 	const enum err err = state_publish(state->state, true, &detail);
 	engine_rest(state);
-	if (err == OK && root)
-		*root = computed;
-	if (err == OK)
+	if (err != OK) {
+		const enum fc_err failed =
+			state_fail_err(state, err, "committing", detail.text);
+		return err == ERR_INVALID ? FC_ERR_INVALID_TRANSACTION : failed;
+	}
+	if (!root)
 		return FC_OK;
-	const enum fc_err failed = state_fail_err(state, err, "committing", detail.text);
-	return err == ERR_INVALID ? FC_ERR_INVALID_TRANSACTION : failed;
+	*root = computed;
+	if (state->db->db.writable && shared_has_file(state->db->db.writable))
+		store_root(state);
+	return FC_OK;
 }

@@ -45,6 +45,16 @@ bool shared_has_file(const struct layer *layer);
 /* Writes what waits for the file; the layer stays. sync: and waits for the platter. */
 enum err shared_flush(struct layer *layer, bool sync, struct err_detail *detail) WARN_UNUSED;
 
+/* The state root of this publication goes into the file, unless there is none or something has
+ * been published since. */
+enum err shared_store_root(struct layer_view *view, uint64_t sequence,
+			   const struct eth_bytes32 *root,
+			   struct err_detail *detail) WARN_UNUSED;
+/* HIT: *root is what was stored for the state that the file holds, and nothing waits for it.
+ * FAILED: *fault. */
+enum lookup shared_stored_root(struct layer_view *view, struct eth_bytes32 *root,
+			       struct fault *fault);
+
 /* Called for each account of a publication with its sequence number, while all views are
  * outside, under the publisher's lock: quick, and no calls of layers. The entry is the
  * publisher's: fields of its mask were written, slots that hold (change_slot_holds) too; a

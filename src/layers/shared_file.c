@@ -158,3 +158,42 @@ void shared_sweep(struct shared *shared)
 	if (shared->has_garbage && !shared->first_pin)
 		shared->has_garbage = filedb_sweep(shared->file, SHARED_SWEEP_SLOTS);
 }
+
+/* ---- the state root ---- */
+
+enum err shared_store_root(struct layer_view *view, uint64_t sequence,
+			   const struct eth_bytes32 *root, struct err_detail *detail)
+{
+	struct shared *shared = shared_of(view);
+	struct filedb_batch *batch = NULL;
+	enum err err = OK;
+	if (!shared->file)
+		return OK;
+	pthread_mutex_lock(&shared->turn);
+	if (shared->sequence == sequence && shared->pending == 0) {
+		const bool keep_zeros = shared->layer.below != NULL;
+		err = filedb_batch_begin(shared->file, keep_zeros, &batch, detail);
+		if (!err)
+			err = filedb_batch_root(batch, root);
+		if (!err)
+			err = filedb_batch_commit(&batch, detail);
+		filedb_batch_abort(&batch);
+	}
+	pthread_mutex_unlock(&shared->turn);
+	return err;
+}
+
+enum lookup shared_stored_root(struct layer_view *view, struct eth_bytes32 *root,
+			       struct fault *fault)
+{
+	struct shared *shared = shared_of(view);
+	enum lookup found = MISS;
+	if (!shared->file)
+		return MISS;
+	pthread_mutex_lock(&shared->turn);
+	if (shared->pending == 0)
+		found = filedb_get_root(shared->reader, root, &fault->err, &fault->detail);
+	filedb_reader_rest(shared->reader);
+	pthread_mutex_unlock(&shared->turn);
+	return found;
+}
