@@ -546,7 +546,8 @@ FC_CHECKED enum fc_err fc_copy(struct fc_state *from, struct fc_state *to,
 
 /* One finding: what is wrong, in words. */
 typedef void fc_finding_fn(void *cookie, enum fc_err err, const char *what);
-/* Checksums; code against its hash; accounts whose code is lost; storage without an account.
+/* Checksums; code against its hash; accounts whose code is lost; storage without an account;
+ * in a file the root against the one that fc_commit stored, if nothing was written since.
  * FC_OK: nothing found; FC_ERR_CORRUPTED: finding was called. finding may be NULL. */
 FC_CHECKED enum fc_err fc_check(struct fc_state *state, fc_finding_fn *finding, void *cookie);
 
