@@ -65,6 +65,8 @@ CORE := $(B)/libcore.a
 LIB_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard $(foreach d,base cache fork layers api,src/$d/*.c)))
 VERSION := $(shell sed -n 's/.*FORKCACHE_VERSION "\(.*\)"/\1/p' src/base/version.h)
 SONAME := libforkcache.so.0
+# Sanitizers' own functions come with the program.
+NO_UNDEFINED := $(if $(findstring -fsanitize,$(OPT)),,-Wl,-z,defs)
 LIBRARY := $(B)/libforkcache.so $(B)/libforkcache.a
 EXAMPLES := $(patsubst %.c,$(B)/%,$(wildcard examples/*.c))
 
@@ -122,7 +124,7 @@ $(CORE): $(OBJ)
 
 $(B)/$(SONAME): $(LIB_OBJ)
 	@echo "  LINK $@"
-	$(Q)$(CC) $(CFLAGS_ALL) -shared -Wl,-soname,$(SONAME) $^ -o $@ $(LINK) $(LDFLAGS) $(LIB_LIBS)
+	$(Q)$(CC) $(CFLAGS_ALL) -shared -Wl,-soname,$(SONAME) $(NO_UNDEFINED) $^ -o $@ $(LINK) $(LDFLAGS) $(LIB_LIBS)
 
 $(B)/libforkcache.so: $(B)/$(SONAME)
 	@ln -sf $(SONAME) $@

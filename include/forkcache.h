@@ -241,7 +241,7 @@ struct fc_state_options {
 	uint32_t reads_max; /* single reads in flight at the remote; 0: 4,096; 16,384 at most */
 };
 
-/* options may be NULL. Free with fc_state_free. */
+/* options may be NULL. Free with fc_state_free. A handle has up to five file descriptors. */
 FC_CHECKED enum fc_err fc_state_new(struct fc_db *db, const struct fc_state_options *options,
 				    struct fc_state **state);
 /* Cancels its operations (free them first or after), rolls back what is open. Accepts NULL;
@@ -329,7 +329,8 @@ FC_CHECKED enum fc_err fc_peek_code(struct fc_state *state, const struct fc_addr
 
 enum fc_read_kind { FC_READ_ACCOUNT = 1, FC_READ_STORAGE = 2, FC_READ_CODE = 3 };
 
-/* One read; the caller fills the first group. Start from zeroed memory. */
+/* One read; the caller fills the first group. Start from zeroed memory; before it is used
+ * again, fc_reads_release. */
 struct fc_read {
 	enum fc_read_kind kind;
 	uint32_t wanted; /* FC_READ_ACCOUNT: the mask */

@@ -151,6 +151,39 @@ static enum fc_err writes(struct fc_state *s)
 	return err;
 }
 
+/* A commit that fails ends the transaction, and nothing of it is there. */
+static enum fc_err transaction(struct fc_state *s)
+{
+	const struct fc_address nine = address_of(9);
+	struct fc_bytes32 got;
+	uint64_t tx;
+	enum fc_err err = fc_tx_begin(s, &tx);
+	if (err != FC_OK)
+		return err;
+	for (unsigned k = 1; k < 20 && err == FC_OK; k++) {
+		const struct fc_bytes32 slot = word_of(k), value = word_of(1000 + k);
+		err = fc_set_storage(s, &nine, &slot, &value);
+	}
+	if (err != FC_OK) {
+		assert_ok(fc_tx_rollback(s, tx));
+		return err;
+	}
+	err = fc_tx_commit(s, tx);
+	if (err == FC_OK) {
+		assert_ok(fc_clear_storage(s, &nine));
+		return FC_OK;
+	}
+	assert_int_equal(err, FC_ERR_TRANSACTION_FAILED);
+	assert_true(strlen(fc_detail(s)) > 0);
+	assert_int_equal(fc_tx_rollback(s, tx), FC_ERR_INVALID_TRANSACTION);
+	for (unsigned k = 1; k < 20; k++) {
+		const struct fc_bytes32 slot = word_of(k);
+		assert_ok(fc_get_storage(s, &nine, &slot, &got));
+		assert_int_equal(number_of(&got), 0);
+	}
+	return FC_ERR_NO_MEMORY;
+}
+
 static enum fc_err roots(struct fc_state *s)
 {
 	const struct fc_address one = address_of(1);
@@ -226,6 +259,7 @@ SCENE(test_resumable, resumable, true, 40)
 SCENE(test_prefetch, prefetched, true, 15)
 SCENE(test_writes, writes, true, 15)
 SCENE(test_roots, roots, false, 15)
+SCENE(test_transaction, transaction, false, 15)
 
 int main(void)
 {
@@ -233,7 +267,7 @@ int main(void)
 		cmocka_unit_test(test_sync_reads), cmocka_unit_test(test_many_reads),
 		cmocka_unit_test(test_operations), cmocka_unit_test(test_resumable),
 		cmocka_unit_test(test_prefetch),   cmocka_unit_test(test_writes),
-		cmocka_unit_test(test_roots),
+		cmocka_unit_test(test_roots),	   cmocka_unit_test(test_transaction),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
