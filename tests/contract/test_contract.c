@@ -366,8 +366,10 @@ static void roots_of_changes(struct world *w)
 	assert_root(w->state, &golden[1], &known[1]);
 	OK_CALL(w->state, fc_revert(w->state, id));
 	assert_root(w->state, &golden[2], &known[2]);
+	OK_CALL(w->state, fc_snapshot(w->state, &id)); /* its own until the commit */
 	change_everything(w->state);
 	OK_CALL(w->state, fc_commit(w->state, &root));
+	assert_int_equal(fc_revert(w->state, id), FC_ERR_SNAPSHOT_NOT_FOUND);
 	assert_memory_equal(&root, &golden[0], sizeof root);
 	struct fc_state *other = another(w);
 	assert_root(other, &golden[3], &known[3]);
