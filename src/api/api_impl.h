@@ -51,7 +51,8 @@ struct fc_op {
 	size_t waiting; /* wants that have not landed */
 
 	struct root_job *job; /* OP_ROOT; reads with proofs, before they are tried */
-	bool rooted;	      /* of reads: it has been computed, or failed */
+	bool rooted;	      /* of reads: it has been computed, or failed, in the last step */
+	bool again;	      /* of reads: this step has to be done again */
 	size_t *asks;	      /* of reads: what root_job_ask called each, or NO_ASK */
 	struct eth_bytes32 root, storage_root;
 

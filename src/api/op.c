@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/read.h"
 #include "api/root.h"
+#include "layers/shared.h"
 
 void op_init(struct fc_op *op, struct fc_state *handle, enum op_kind kind,
 	     enum fc_priority priority)
@@ -194,7 +195,9 @@ static bool want_for_read(struct fc_op *op, size_t i, const struct need *need)
 static void read_lacks(struct fc_op *op, size_t i)
 {
 	const struct needs *needs = &op->handle->scratch;
-	if (needs->n == 0)
+	if (needs->n == 0 && read_wants_root(op->handle, &op->reads[i]))
+		op->again = true; /* another handle has written the account just now */
+	else if (needs->n == 0)
 		op_read_failed(op, i, ERR_UNSUPPORTED, "nothing below can fetch it");
 	for (size_t k = 0; k < needs->n; k++)
 		if (!want_for_read(op, i, &needs->rows[k]))
@@ -226,13 +229,26 @@ static enum fc_err first_err(const struct fc_op *op)
 	return FC_OK;
 }
 
-static void step_reads(struct fc_op *op)
+/* What is read is of the moment of its proof. False: the root has to be waited for. */
+static bool step_all(struct fc_op *op)
 {
-	if (!op_step_proofs(op))
-		return;
-	for (size_t i = 0; i < op->n; i++)
+	struct layer_view *pinned = op_pin(op);
+	const bool rooted = op_step_proofs(op);
+	for (size_t i = 0; rooted && i < op->n; i++)
 		if (op->reads[i].err == FC_PENDING)
 			step_read(op, i);
+	if (pinned)
+		shared_unpin(pinned);
+	return rooted;
+}
+
+static void step_reads(struct fc_op *op)
+{
+	do {
+		op->again = false;
+		if (!step_all(op))
+			return;
+	} while (op->again && op->waiting == 0);
 	if (op->waiting > 0)
 		return;
 	op->err = first_err(op);

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "layers/shared.h"
 #include "api/read.h"
+#include "layers/shared.h"
 
 static enum lookup fail(struct fault *fault, enum err err, const char *why)
 {
@@ -87,11 +88,14 @@ static bool wants_root(const struct fc_op *op, size_t i)
 static enum err ask_for_reads(struct fc_op *op)
 {
 	op->asks = malloc(op->n * sizeof *op->asks);
-	enum err err = op->asks ? begin_job(op) : ERR_NOMEM;
+	if (!op->asks)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < op->n; i++)
+		op->asks[i] = NO_ASK;
+	enum err err = begin_job(op);
 	for (size_t i = 0; i < op->n && err == OK; i++) {
 		const struct fc_read *read = &op->reads[i];
 		const bool of_slot = read->prove && read->kind == FC_READ_STORAGE;
-		op->asks[i] = NO_ASK;
 		if (wants_root(op, i))
 			err = root_job_ask(op->job, in_address(&read->address),
 					   of_slot ? in_bytes32(&read->slot) : NULL,
@@ -100,17 +104,23 @@ static enum err ask_for_reads(struct fc_op *op)
 	return err;
 }
 
+static bool has_asked(const struct fc_op *op, size_t i)
+{
+	return op->asks && op->asks[i] != NO_ASK;
+}
+
+/* Also those that would not want one any more: they have none. */
 static void fail_those(struct fc_op *op, const struct fault *fault)
 {
 	for (size_t i = 0; i < op->n; i++)
-		if (wants_root(op, i))
+		if (op->reads[i].err == FC_PENDING && (has_asked(op, i) || wants_root(op, i)))
 			op_read_failed(op, i, fault->err, fault->detail.text);
 }
 
 static void prove_those(struct fc_op *op)
 {
 	for (size_t i = 0; i < op->n; i++) {
-		if (op->asks[i] == NO_ASK || !op->reads[i].prove)
+		if (op->reads[i].err != FC_PENDING || !has_asked(op, i) || !op->reads[i].prove)
 			continue;
 		const enum err err = proof_new(op->job, op->asks[i], &op->reads[i].proof);
 		if (err != OK)
@@ -126,14 +136,42 @@ static bool any_wants_root(const struct fc_op *op)
 	return false;
 }
 
+/* Of an earlier step, or without an account that was written meanwhile. */
+static bool is_stale(const struct fc_op *op)
+{
+	for (size_t i = 0; op->asks && !op->rooted && i < op->n; i++)
+		if (wants_root(op, i) && op->asks[i] == NO_ASK)
+			return true;
+	return op->rooted;
+}
+
+static void start_over(struct fc_op *op)
+{
+	root_job_free(&op->job);
+	free(op->asks);
+	op->asks = NULL;
+	op->rooted = false;
+	for (size_t i = 0; i < op->n; i++)
+		if (op->reads[i].err == FC_PENDING)
+			fc_proof_put(&op->reads[i].proof);
+}
+
+struct layer_view *op_pin(struct fc_op *op)
+{
+	struct layer_view *view = state_writable_view(op->handle->state);
+	if (!view || shared_is_pinned(view) || !any_wants_root(op))
+		return NULL;
+	return shared_pin(view) == OK ? view : NULL;
+}
+
 bool op_step_proofs(struct fc_op *op)
 {
 	struct fault fault = {.err = OK};
-	if (op->rooted)
-		return true;
+	if (is_stale(op))
+		start_over(op);
 	if (!op->asks) {
 		if (!any_wants_root(op))
-			return op->rooted = true;
+			return true;
 		const enum err err = ask_for_reads(op);
 		if (err != OK)
 			(void)fail(&fault, err, NULL);

@@ -5,8 +5,11 @@
 
 /* HIT: op->root; PENDING: what it lacks has been wanted; FAILED: fault. */
 enum lookup op_step_root(struct fc_op *op, struct fault *fault);
-/* The reads that want a root have it, and their proofs, or have failed. false: it is waited
- * for. */
+/* Keeps publications away from what a step reads, if one of its reads wants a root: a value and
+ * its proof are of one moment. NULL: nothing to unpin. */
+struct layer_view *op_pin(struct fc_op *op);
+/* The reads that want a root have it, and their proofs, or have failed; what an earlier step
+ * found and has not been used is found again. false: it is waited for. */
 bool op_step_proofs(struct fc_op *op);
 /* Of a read that was asked for; the operation's until the next call. */
 const struct eth_bytes32 *op_storage_root(struct fc_op *op, size_t i);

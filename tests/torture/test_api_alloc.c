@@ -108,6 +108,19 @@ static enum fc_err resumable(struct fc_state *s)
 	return err;
 }
 
+/* A read without a proof beside one that wants it. */
+static enum fc_err proofs(struct fc_state *s)
+{
+	struct fc_read reads[] = {slot_read(0x2000, 1), slot_read(0x2001, 1),
+				  account_read(0x2001, FC_STORAGE_ROOT)};
+	reads[1].prove = reads[2].prove = true;
+	const enum fc_err err = fc_read_many(s, reads, 3);
+	for (unsigned i = 0; i < 3; i++)
+		assert_true(reads[i].err == FC_OK || reads[i].err == FC_ERR_NO_MEMORY);
+	fc_reads_release(reads, 3);
+	return err;
+}
+
 static enum fc_err prefetched(struct fc_state *s)
 {
 	const struct fc_bytes32 slots[] = {word_of(1), word_of(2)};
@@ -260,6 +273,7 @@ SCENE(test_prefetch, prefetched, true, 15)
 SCENE(test_writes, writes, true, 15)
 SCENE(test_roots, roots, false, 15)
 SCENE(test_transaction, transaction, false, 15)
+SCENE(test_proofs, proofs, false, 15)
 
 int main(void)
 {
@@ -268,6 +282,7 @@ int main(void)
 		cmocka_unit_test(test_operations), cmocka_unit_test(test_resumable),
 		cmocka_unit_test(test_prefetch),   cmocka_unit_test(test_writes),
 		cmocka_unit_test(test_roots),	   cmocka_unit_test(test_transaction),
+		cmocka_unit_test(test_proofs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

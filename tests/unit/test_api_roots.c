@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* State roots, storage roots and proofs of a handle while other things go on. */
+#include "api_fixture.h"
+
+static int set_up_held(void **state)
+{
+	(void)set_up(state);
+	fake_source_hold(true);
+	return 0;
+}
+
+#define HELD_TEST(name) API_TEST_ON(set_up_held, name)
+
+static void let_land(unsigned n)
+{
+	fake_source_release(handle->fetches.view, n);
+}
+
+/* All but the storage root of account n is here, for every handle. */
+static void know_fields(unsigned n)
+{
+	const struct fc_address address = address_of(n);
+	struct fc_account account;
+	fake_source_hold(false);
+	assert_ok(fc_get_account(handle, &address, FC_BALANCE | FC_NONCE | FC_CODE_HASH,
+				 &account));
+	fake_source_hold(true);
+}
+
+static void a_storage_root_is_waited_for_while_the_account_is_written(void **state)
+{
+	(void)state;
+	const struct fc_address two = address_of(2);
+	const struct fc_account account = {.mask = FC_NONCE, .nonce = 9};
+	const struct fc_read reads[] = {account_read(2, FC_STORAGE_ROOT), slot_read(3, 1)};
+	struct fc_state *second = new_handle(FC_BLOCKING, 0, 0);
+	struct fc_op *op = NULL;
+	know_fields(2);
+	assert_ok(fc_read_start(handle, reads, 2, NULL, &op));
+	assert_false(fc_op_ready(op));
+	assert_ok(fc_set_account(second, &two, &account));
+	fake_source_hold(false);
+	let_land(2);
+	assert_ok(fc_op_wait(op, -1));
+	assert_ok(fc_op_result(op));
+	/* The chain's trie is empty here: what is computed has no storage. */
+	assert_memory_equal(&fc_op_reads(op, NULL)[0].account.storage_root,
+			    &eth_empty_trie_root, 32);
+	fc_op_free(&op);
+	fc_state_free(&second);
+}
+
+static void a_root_that_failed_is_none_of_a_reverted_write(void **state)
+{
+	(void)state;
+	const unsigned failing = 0x1000 + ERR_TIMEOUT;
+	const struct fc_address address = address_of(failing);
+	const struct fc_account account = {.mask = FC_NONCE, .nonce = 9};
+	const struct fc_read read = account_read(failing, FC_STORAGE_ROOT);
+	struct fc_op *op = NULL;
+	uint64_t id;
+	assert_ok(fc_snapshot(handle, &id));
+	assert_ok(fc_set_account(handle, &address, &account));
+	assert_ok(fc_read_start(handle, &read, 1, NULL, &op));
+	assert_false(fc_op_ready(op));
+	assert_ok(fc_revert(handle, id));
+	let_land(1);
+	assert_ok(fc_op_wait(op, -1));
+	assert_int_equal(fc_op_result(op), FC_ERR_TIMEOUT);
+	fc_op_free(&op);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		HELD_TEST(a_storage_root_is_waited_for_while_the_account_is_written),
+		HELD_TEST(a_root_that_failed_is_none_of_a_reverted_write),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
