@@ -7,17 +7,25 @@ struct copy {
 	copy_progress_fn *progress;
 	void *cookie;
 	struct copy_progress done;
-	size_t pending; /* writes of the open batch */
+	size_t pending; /* writes of the batch */
+	bool open;	/* a batch is */
 	struct err_detail *detail;
 };
 
+static enum err begin_batch(struct copy *copy)
+{
+	const enum err err = state_batch_begin(copy->to, copy->detail);
+	copy->open = err == OK;
+	return err;
+}
+
+/* One that cannot be committed stays open. */
 static enum err end_batch(struct copy *copy)
 {
-	enum err err = state_batch_commit(copy->to, copy->detail);
+	const enum err err = state_batch_commit(copy->to, copy->detail);
 	copy->pending = 0;
-	if (err == OK)
-		err = copy->progress(copy->cookie, &copy->done);
-	return err;
+	copy->open = err != OK;
+	return err == OK ? copy->progress(copy->cookie, &copy->done) : err;
 }
 
 static enum err wrote(struct copy *copy, uint64_t *count, enum err err)
@@ -28,7 +36,7 @@ static enum err wrote(struct copy *copy, uint64_t *count, enum err err)
 	if (++copy->pending < COPY_BATCH)
 		return OK;
 	err = end_batch(copy);
-	return err == OK ? state_batch_begin(copy->to, copy->detail) : err;
+	return err == OK ? begin_batch(copy) : err;
 }
 
 /* The code itself: the target may not know it by its hash. MISS: nor is it known here. */
@@ -115,7 +123,7 @@ enum err copy_state(struct state *from, struct state *to, copy_progress_fn *prog
 			    .cookie = cookie,
 			    .detail = detail};
 	struct layer_view *top = state_top_view(from);
-	enum err err = state_batch_begin(to, detail);
+	enum err err = begin_batch(&copy);
 	if (err != OK)
 		return err;
 	err = top->layer->ops->walk(top, &walk, &copy, detail);
@@ -123,8 +131,8 @@ enum err copy_state(struct state *from, struct state *to, copy_progress_fn *prog
 		err = copy_own(&copy);
 	if (err == OK)
 		err = end_batch(&copy);
-	else if (copy.pending > 0 && state_batch_rollback(to, NULL) != OK)
-		(void)CHECK(false); /* it is open */
+	if (copy.open)
+		(void)CHECK(state_batch_rollback(to, NULL) == OK);
 	state_rest(from);
 	state_rest(to);
 	return err;
