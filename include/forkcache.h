@@ -536,16 +536,19 @@ FC_CHECKED enum fc_err fc_feed_storage(struct fc_state *state, const struct fc_a
 struct fc_progress {
 	uint64_t accounts, slots, codes; /* so far */
 };
-/* Anything but 0 ends it: FC_ERR_CANCELLED, and what has been copied stays. */
+/* Anything but 0 ends it: FC_ERR_CANCELLED, and what has been copied stays. It must neither
+ * write to the database of from, which would wait for the copy, nor copy. */
 typedef int fc_progress_fn(void *cookie, const struct fc_progress *progress);
 /* Copies all accounts, slots and code of from's state to the database of to, which is another,
  * in batches (so to is in no batch or snapshot of its own); from a fork what its disk cache
  * holds of its block (FC_ERR_UNSUPPORTED without one: what is only in memory cannot be listed).
- * What to has besides stays. progress may be NULL. The error and detail are to's. */
+ * What to has besides stays. progress may be NULL. The error and detail are to's. It is a copy
+ * of one moment: until it ends nothing is published in the database of from, whose other
+ * handles wait meanwhile if one of them writes. The copies of a process take turns. */
 FC_CHECKED enum fc_err fc_copy(struct fc_state *from, struct fc_state *to,
 			       fc_progress_fn *progress, void *cookie);
 
-/* One finding: what is wrong, in words. */
+/* One finding: what is wrong, in words. It must not write to the database. */
 typedef void fc_finding_fn(void *cookie, enum fc_err err, const char *what);
 /* Checksums; code against its hash; accounts whose code is lost; storage without an account;
  * in a file the root against the one that fc_commit stored, if nothing was written since.

@@ -4,6 +4,10 @@
 #include "layers/shared.h"
 #include "layers/verify.h"
 
+/* A copy keeps publications away from what it reads while it publishes what it writes: two, there
+ * and back, would wait for each other. */
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+
 struct telling {
 	fc_progress_fn *progress;
 	void *cookie;
@@ -27,7 +31,9 @@ enum fc_err fc_copy(struct fc_state *from, struct fc_state *to, fc_progress_fn *
 	struct telling telling = {.progress = progress, .cookie = cookie};
 	if (!from || !to || from->db == to->db)
 		return state_refuse(to, "a copy is from one database to another");
+	pthread_mutex_lock(&turn);
 	const enum err err = copy_state(from->state, to->state, tell, &telling, &detail);
+	pthread_mutex_unlock(&turn);
 	if (telling.stopped)
 		return state_fail(to, FC_ERR_CANCELLED, "copying: ended by the caller");
 	if (err == OK)

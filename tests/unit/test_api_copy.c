@@ -83,12 +83,60 @@ static void to_what_cannot_be_published(void **state)
 	close_origin();
 }
 
+/* More than goes in one batch, so that each copies into what the other reads. */
+enum { SLOTS = 12000, TIMES = 8 };
+
+static void fill(struct fc_state *s, unsigned n)
+{
+	const struct fc_address address = address_of(n);
+	assert_ok(fc_batch_begin(s));
+	for (unsigned k = 1; k <= SLOTS; k++) {
+		const struct fc_bytes32 slot = word_of(k);
+		assert_ok(fc_set_storage(s, &address, &slot, &slot));
+	}
+	assert_ok(fc_batch_commit(s));
+}
+
+struct copying {
+	struct fc_state *from, *to;
+	unsigned failed;
+};
+
+static void *copy_often(void *cookie)
+{
+	struct copying *c = cookie;
+	for (unsigned i = 0; i < TIMES; i++)
+		c->failed += fc_copy(c->from, c->to, NULL, NULL) != FC_OK;
+	return NULL;
+}
+
+static void there_and_back_at_once(void **state)
+{
+	(void)state;
+	struct fc_state *here = NULL, *there = NULL;
+	pthread_t thread;
+	open_origin();
+	assert_ok(fc_state_new(&db, NULL, &here));
+	assert_ok(fc_state_new(&origin, NULL, &there));
+	fill(here, 1);
+	fill(there, 2);
+	struct copying out = {here, there, 0}, back = {from, handle, 0};
+	assert_int_equal(pthread_create(&thread, NULL, copy_often, &out), 0);
+	(void)copy_often(&back);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(out.failed + back.failed, 0);
+	fc_state_free(&here);
+	fc_state_free(&there);
+	close_origin();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		API_TEST_ON(set_up_read_only, to_what_takes_no_writes),
 		API_TEST_ON(set_up_memory, ended_by_the_caller),
 		API_TEST_ON(set_up_memory, to_what_cannot_be_published),
+		API_TEST_ON(set_up_memory, there_and_back_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
