@@ -4,8 +4,8 @@
 #include "layers/shared.h"
 #include "layers/verify.h"
 
-/* A copy keeps publications away from what it reads while it publishes what it writes: two, there
- * and back, would wait for each other. */
+/* A copy keeps publications away from what it reads while it publishes what it writes: two,
+ * there and back, would wait for each other. */
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 
 struct telling {
