@@ -94,6 +94,8 @@ void op_set_reads(struct fc_op *op, struct fc_read *reads, size_t n);
  * operation's until it ends. */
 enum err op_want(struct fc_op *op, const struct need *need, enum want_for purpose,
 		 struct want **out) WARN_UNUSED;
+/* What has landed for it may not be here any more: it is asked for again. */
+void op_forget_landed(struct fc_op *op);
 /* Steps it for the first time; what it lacks has left when this returns. */
 void op_start(struct fc_op *op);
 /* Starts it, turns the loop until it has ended, and empties it; the error, with its detail in

@@ -125,6 +125,8 @@ enum fc_err fc_clear_cache(struct fc_state *state)
 		source_fed_clear(state->fetches.view);
 	state->fed = false;
 	state->fetches.landed = false;
+	for (struct fc_op *op = state->ops; op; op = op->next)
+		op_forget_landed(op);
 	engine_rest(state);
 	return FC_OK;
 }

@@ -106,6 +106,23 @@ static void drop_wants(struct fc_op *op)
 	need_map_release(&op->wants);
 }
 
+void op_forget_landed(struct fc_op *op)
+{
+	struct want **at = &op->first_want, *want;
+	while ((want = *at) != NULL) {
+		if (!want->landed || want->err != OK) {
+			at = &want->next_of_owner;
+			continue;
+		}
+		*at = want->next_of_owner;
+		if (need_map_find(&op->wants, &want->node.need) == &want->node)
+			need_map_remove(&op->wants, &want->node);
+		free(want);
+	}
+	if (op->job)
+		root_job_forget(op->job);
+}
+
 /* ---- ends ---- */
 
 void callback_make_ready(struct fc_state *s, struct op_callback *callback)

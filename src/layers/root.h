@@ -47,6 +47,8 @@ enum lookup root_step(struct root_job *job, struct eth_bytes32 *root, struct fau
  * so to root_job_no_witness if there is none. */
 const struct need *root_job_needs(const struct root_job *job, size_t *n, bool *witness);
 void root_job_no_witness(struct root_job *job);
+/* What was fetched for it may not be here any more. */
+void root_job_forget(struct root_job *job);
 /* After HIT. The proof's nodes are given to emit: the account's, then the slot's, which begin
  * at *storage_at. */
 void root_job_storage_root(const struct root_job *job, size_t i, struct eth_bytes32 *root);

@@ -70,11 +70,32 @@ static void a_root_that_failed_is_none_of_a_reverted_write(void **state)
 	fc_op_free(&op);
 }
 
+/* What lands between is forgotten with the rest: it is fetched again, by whoever waits. */
+static void a_cleared_cache_fails_no_read_that_is_under_way(void **state)
+{
+	(void)state;
+	const struct fc_read reads[] = {slot_read(1, 1), slot_read(1, 2), code_read(3)};
+	struct fc_op *op = NULL;
+	assert_ok(fc_read_start(handle, reads, 3, NULL, &op));
+	let_land(2);
+	assert_false(fc_op_ready(op));
+	assert_ok(fc_clear_cache(handle));
+	let_land(1);
+	assert_false(fc_op_ready(op));
+	let_land(2);
+	assert_ok(fc_op_wait(op, -1));
+	assert_ok(fc_op_result(op));
+	assert_int_equal(number_of(&fc_op_reads(op, NULL)[1].value), 102);
+	assert_int_equal(fake_source_fetched(), 5);
+	fc_op_free(&op);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		HELD_TEST(a_storage_root_is_waited_for_while_the_account_is_written),
 		HELD_TEST(a_root_that_failed_is_none_of_a_reverted_write),
+		HELD_TEST(a_cleared_cache_fails_no_read_that_is_under_way),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
