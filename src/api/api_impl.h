@@ -68,6 +68,9 @@ struct fc_state {
 	struct loop_wake poke; /* makes fc_fd readable while callbacks wait for fc_dispatch */
 	struct state *state;
 	struct root_view *roots; /* NULL until a root is wanted */
+	/* The same while there are fed values, with tries that no other handle sees. */
+	struct root_cache *fed_roots;
+	struct root_view *fed_view;
 	enum fc_wait wait;
 	uint32_t operations_max, in_flight; /* operations that have not ended */
 	struct fetches fetches;

@@ -46,6 +46,12 @@ static enum err make_roots(struct fc_db *db)
 	return err;
 }
 
+static void drop_fed_roots(struct fc_state *s)
+{
+	root_view_free(&s->fed_view);
+	root_cache_free(&s->fed_roots);
+}
+
 enum fc_err fc_state_new(struct fc_db *db, const struct fc_state_options *options,
 			 struct fc_state **out)
 {
@@ -94,6 +100,7 @@ void fc_state_free(struct fc_state **state)
 	notes_clear(&s->notes);
 	needs_release(&s->scratch);
 	root_view_free(&s->roots);
+	drop_fed_roots(s);
 	state_free(&s->state);
 	loop_wake_release(s->loop, &s->poke);
 	loop_free(&s->loop);
@@ -127,6 +134,7 @@ enum fc_err fc_clear_cache(struct fc_state *state)
 	state->fetches.landed = false;
 	for (struct fc_op *op = state->ops; op; op = op->next)
 		op_forget_landed(op);
+	drop_fed_roots(state);
 	engine_rest(state);
 	return FC_OK;
 }

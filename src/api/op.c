@@ -119,8 +119,7 @@ void op_forget_landed(struct fc_op *op)
 			need_map_remove(&op->wants, &want->node);
 		free(want);
 	}
-	if (op->job)
-		root_job_forget(op->job);
+	op_forget_root(op);
 }
 
 /* ---- ends ---- */

@@ -11,15 +11,24 @@ static enum lookup fail(struct fault *fault, enum err err, const char *why)
 	return FAILED;
 }
 
+/* What the caller has fed is for this handle only: so is a root with it. */
+static enum err find_view(struct fc_state *s, struct root_view **out)
+{
+	struct root_view **view = s->fed ? &s->fed_view : &s->roots;
+	enum err err = OK;
+	if (s->fed && !s->fed_roots)
+		err = root_cache_new(&s->db->db, &s->fed_roots);
+	if (err == OK && !*view)
+		err = root_view_new(s->fed ? s->fed_roots : s->db->roots, s->state, view);
+	*out = *view;
+	return err;
+}
+
 static enum err begin_job(struct fc_op *op)
 {
-	struct fc_state *s = op->handle;
-	if (!s->roots) {
-		const enum err err = root_view_new(s->db->roots, s->state, &s->roots);
-		if (err != OK)
-			return err;
-	}
-	return root_job_new(s->roots, &op->job);
+	struct root_view *view;
+	const enum err err = find_view(op->handle, &view);
+	return err == OK ? root_job_new(view, &op->job) : err;
 }
 
 /* What was fetched for it: a proof that failed fails it; a witness that nobody has does not. */
@@ -145,7 +154,7 @@ static bool is_stale(const struct fc_op *op)
 	return op->rooted;
 }
 
-static void start_over(struct fc_op *op)
+void op_forget_root(struct fc_op *op)
 {
 	root_job_free(&op->job);
 	free(op->asks);
@@ -168,7 +177,7 @@ bool op_step_proofs(struct fc_op *op)
 {
 	struct fault fault = {.err = OK};
 	if (is_stale(op))
-		start_over(op);
+		op_forget_root(op);
 	if (!op->asks) {
 		if (!any_wants_root(op))
 			return true;

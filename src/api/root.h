@@ -11,6 +11,8 @@ struct layer_view *op_pin(struct fc_op *op);
 /* The reads that want a root have it, and their proofs, or have failed; what an earlier step
  * found and has not been used is found again. false: it is waited for. */
 bool op_step_proofs(struct fc_op *op);
+/* What has been found of a root so far is not used: the next step begins anew. */
+void op_forget_root(struct fc_op *op);
 /* Of a read that was asked for; the operation's until the next call. */
 const struct eth_bytes32 *op_storage_root(struct fc_op *op, size_t i);
 /* After HIT; give up with fc_proof_put. */

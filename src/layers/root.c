@@ -367,11 +367,6 @@ const struct need *root_job_needs(const struct root_job *job, size_t *n, bool *w
 	return job->needs;
 }
 
-void root_job_forget(struct root_job *job)
-{
-	touched_clear(&job->fetched);
-}
-
 void root_job_no_witness(struct root_job *job)
 {
 	job->no_witness = true;

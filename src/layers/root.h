@@ -22,7 +22,8 @@
 #include "layers/state.h"
 
 struct root_cache;
-/* One a database, before its first handle; protected by a lock of its own. */
+/* One a database, before its first handle; protected by a lock of its own. A handle that reads
+ * what others do not (source_feed) has one of its own. */
 enum err root_cache_new(struct db *db, struct root_cache **out) WARN_UNUSED;
 void root_cache_free(struct root_cache **cache);
 
@@ -47,8 +48,6 @@ enum lookup root_step(struct root_job *job, struct eth_bytes32 *root, struct fau
  * so to root_job_no_witness if there is none. */
 const struct need *root_job_needs(const struct root_job *job, size_t *n, bool *witness);
 void root_job_no_witness(struct root_job *job);
-/* What was fetched for it may not be here any more. */
-void root_job_forget(struct root_job *job);
 /* After HIT. The proof's nodes are given to emit: the account's, then the slot's, which begin
  * at *storage_at. */
 void root_job_storage_root(const struct root_job *job, size_t i, struct eth_bytes32 *root);

@@ -90,12 +90,65 @@ static void a_cleared_cache_fails_no_read_that_is_under_way(void **state)
 	fc_op_free(&op);
 }
 
+static void set_nonce(struct fc_state *s, unsigned n, uint64_t nonce)
+{
+	const struct fc_address address = address_of(n);
+	const struct fc_account account = {.mask = FC_NONCE, .nonce = nonce};
+	assert_ok(fc_set_account(s, &address, &account));
+}
+
+static void what_is_fed_reaches_no_root_of_another_handle(void **state)
+{
+	(void)state;
+	const struct fc_address nobody = address_of(0x2005);
+	const struct fc_bytes32 balance = word_of(5);
+	struct fc_bytes32 mine, theirs, again;
+	struct fc_state *second = new_handle(FC_BLOCKING, 0, 0);
+	know_fields(0x2005);
+	assert_ok(fc_feed_balance(handle, &nobody, &balance));
+	set_nonce(second, 0x2005, 1);
+	assert_ok(fc_state_root(handle, &mine));
+	assert_ok(fc_state_root(second, &theirs));
+	set_nonce(second, 0x2005, 2);
+	set_nonce(second, 0x2005, 1);
+	assert_ok(fc_state_root(second, &again));
+	assert_memory_equal(&theirs, &again, sizeof again);
+	assert_memory_not_equal(&mine, &theirs, sizeof mine);
+	fc_state_free(&second);
+}
+
+static void what_was_fed_is_in_no_root_after_it_was_cleared(void **state)
+{
+	(void)state;
+	const struct fc_address nobody = address_of(0x2005);
+	const struct fc_bytes32 balance = word_of(5);
+	struct fc_bytes32 fed, cleared, fresh;
+	uint64_t tx;
+	know_fields(0x2005);
+	assert_ok(fc_feed_balance(handle, &nobody, &balance));
+	assert_ok(fc_tx_begin(handle, &tx));
+	set_nonce(handle, 0x2005, 1);
+	assert_ok(fc_state_root(handle, &fed));
+	assert_ok(fc_clear_cache(handle));
+	know_fields(0x2005);
+	assert_ok(fc_state_root(handle, &cleared));
+	assert_ok(fc_tx_rollback(handle, tx));
+	assert_ok(fc_tx_begin(handle, &tx));
+	set_nonce(handle, 0x2005, 1);
+	assert_ok(fc_state_root(handle, &fresh));
+	assert_memory_equal(&cleared, &fresh, sizeof fresh);
+	assert_memory_not_equal(&fed, &fresh, sizeof fed);
+	assert_ok(fc_tx_rollback(handle, tx));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		HELD_TEST(a_storage_root_is_waited_for_while_the_account_is_written),
 		HELD_TEST(a_root_that_failed_is_none_of_a_reverted_write),
 		HELD_TEST(a_cleared_cache_fails_no_read_that_is_under_way),
+		HELD_TEST(what_is_fed_reaches_no_root_of_another_handle),
+		HELD_TEST(what_was_fed_is_in_no_root_after_it_was_cleared),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
