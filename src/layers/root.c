@@ -337,7 +337,7 @@ enum lookup root_step(struct root_job *job, struct eth_bytes32 *root, struct fau
 
 	clear_needs(job);
 	*fault = (struct fault){0};
-	root_listen(job->view->cache);
+	root_listen(job->view->cache, writable);
 	if (writable != NULL && !shared_is_pinned(writable)) {
 		err = shared_pin(writable);
 		pinned = err == OK;

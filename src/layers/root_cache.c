@@ -254,13 +254,15 @@ static enum err begin(struct work *work, uint64_t sequence, struct touched *rows
 	return err;
 }
 
-/* This version is the newest there is: others go on from it. */
+/* This version is the newest there is, and all that came after it has been heard of: others go
+ * on from it. */
 static void install(struct work *work, uint64_t sequence)
 {
 	struct root_cache *cache = work->cache;
 
 	pthread_mutex_lock(&cache->lock);
-	if (!cache->lost && (!cache->built || cache->sequence <= sequence)) {
+	if (!cache->lost && sequence >= cache->since &&
+	    (!cache->built || cache->sequence <= sequence)) {
 		if (!cache->built)
 			storages_release(&cache->storages);
 		trie_put(&cache->accounts);
@@ -274,15 +276,21 @@ static void install(struct work *work, uint64_t sequence)
 	pthread_mutex_unlock(&cache->lock);
 }
 
-void root_listen(struct root_cache *cache)
+void root_listen(struct root_cache *cache, struct layer_view *writable)
 {
+	/* Inside, nothing is being published: what is heard of is whole. */
+	if (writable != NULL)
+		shared_enter(writable);
 	pthread_mutex_lock(&cache->lock);
-	cache->listens = true;
-	if (cache->lost) {
+	if (cache->lost || !cache->listens) {
+		cache->listens = true;
 		cache->lost = cache->built = false;
+		cache->since = writable != NULL ? shared_newest(writable) : 0;
 		touched_clear(&cache->touched);
 	}
 	pthread_mutex_unlock(&cache->lock);
+	if (writable != NULL)
+		shared_leave(writable);
 }
 
 enum err root_published(struct work *work, uint64_t sequence)

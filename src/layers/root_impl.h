@@ -23,6 +23,7 @@ struct root_cache {
 	struct db *db;
 	bool built, listens, lost;
 	uint64_t sequence;
+	uint64_t since; /* publications after this one are heard */
 	struct trie_node *accounts;
 	struct trie_node
 		*origin; /* the source's block's, unresolved; NULL: none. Never edited */
@@ -119,6 +120,6 @@ enum err root_sibling(struct work *work, const struct eth_address *owner,
 		      const struct trie_prefix *prefix) WARN_UNUSED;
 
 /* root_cache.c: from now on publications are heard; before the sequence number is read. */
-void root_listen(struct root_cache *cache);
+void root_listen(struct root_cache *cache, struct layer_view *writable);
 /* The published version, as this work's. */
 enum err root_published(struct work *work, uint64_t sequence) WARN_UNUSED;

@@ -285,6 +285,11 @@ uint64_t shared_sequence(struct layer_view *view)
 	return sequence;
 }
 
+uint64_t shared_newest(const struct layer_view *view)
+{
+	return ((const struct shared *)view->layer)->sequence;
+}
+
 /* ---- inside ---- */
 
 void shared_wait_for_file(struct shared *shared, struct shared_view *view)

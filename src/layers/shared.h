@@ -89,6 +89,8 @@ enum err shared_publish_one(struct layer_view *view, struct change_account *acco
 			    struct err_detail *detail) WARN_UNUSED;
 /* The number of the last publication, or of the pin. */
 uint64_t shared_sequence(struct layer_view *view);
+/* That of the last publication in any case. From inside (shared_enter). */
+uint64_t shared_newest(const struct layer_view *view);
 
 /* The published changes (with a file only what waits for it); between the two calls nothing is
  * published, and so nobody may publish on this thread. Any number of times in each other. */

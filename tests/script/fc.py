@@ -143,6 +143,9 @@ class State:
     def delete(self, who):
         self.call("fc_delete_account", ctypes.byref(address(who)))
 
+    def clear_storage(self, who):
+        self.call("fc_clear_storage", ctypes.byref(address(who)))
+
     def storage(self, who, slot):
         out = Bytes32()
         self.call("fc_get_storage", ctypes.byref(address(who)), ctypes.byref(word(slot)),

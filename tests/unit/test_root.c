@@ -307,12 +307,40 @@ static void of_a_pinned_state(void **state)
 	tear_down(&s, false);
 }
 
+/* Its root is the first that anybody asks for; what was published since it began was not heard
+ * of, and counts all the same for the others. */
+static void of_one_that_began_before_roots(void **state)
+{
+	static struct scene s;
+	struct err_detail detail;
+	uint64_t tx;
+
+	(void)state;
+	srand(4);
+	set_up(&s, false);
+	struct handle *old = &s.handles[0], *other = &s.handles[1];
+	write_something(&s, other);
+	const struct model before = s.published;
+	assert_ok(state_tx_begin(old->state, &tx, &detail));
+	for (unsigned i = 0; i < 50; i++)
+		write_something(&s, other);
+	expect_root(old, &before);
+	expect_root(other, &s.published);
+	expect_root(old, &before);
+	write_something(&s, other);
+	expect_root(other, &s.published);
+	assert_ok(state_tx_rollback(old->state, tx, &detail));
+	expect_root(old, &s.published);
+	tear_down(&s, false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(in_memory),
 		cmocka_unit_test(in_a_file),
 		cmocka_unit_test(of_a_pinned_state),
+		cmocka_unit_test(of_one_that_began_before_roots),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
