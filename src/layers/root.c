@@ -100,8 +100,10 @@ static enum err edit_own(struct work *work, const struct change_account *account
 	struct touched rows = {0};
 	enum err err = OK;
 
-	for (const struct change_slot *s = account->slots; err == OK && s != NULL; s = s->next)
-		if (s->dirty || ((all || other) && s->present))
+	const bool every = all || other;
+	const struct change_slot *s = every ? account->slots : account->dirty_slots;
+	for (; err == OK && s != NULL; s = every ? s->next : s->next_dirty)
+		if (s->dirty || s->present)
 			err = touched_add(&rows, &account->address, &s->slot, false, 0);
 	const bool undone = account->fields.mask == 0 && rows.n == 0 && !other;
 	if (err != OK) {
