@@ -21,7 +21,9 @@ static pthread_once_t log_once = PTHREAD_ONCE_INIT;
 
 static enum fc_err answer(struct fc_error *why, enum err err, const struct err_detail *detail)
 {
-	const enum fc_err out = fc_err_explain(err, detail->text);
+	/* What is not found while a database is opened is the fork's block. */
+	const enum fc_err out =
+		err == ERR_NOT_FOUND ? FC_ERR_QUERY_FAILED : fc_err_explain(err, detail->text);
 
 	if (why != NULL) {
 		why->err = out;

@@ -13,42 +13,63 @@
 // and the state root that ethereumjs's own trie has then.
 import assert from "node:assert/strict";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { Process } from "../lib/process.mjs";
 import { check, figure, summary } from "../lib/runner.mjs";
-import { hardforkOf, keepsEmptyAccounts } from "./chain.mjs";
-import { compare } from "./compare.mjs";
-import { startNode } from "./node.mjs";
 import { recordings } from "./recordings.mjs";
-import {
-	inBounds,
-	inMemory,
-	onReference,
-	overFork,
-	resumableUnderFaults,
-	synchronousUnderFaults,
-} from "./runs.mjs";
 
+// One per core of the smallest machine these tests are for; a worker waits half of its time.
+const WORKERS = 2;
 const tally = { agree: 0, stopping: 0, ahead: 0, same: 0, clean: 0, kinds: {} };
 
-async function everywhere(recording, keep) {
-	recording.keepEmpty = keepsEmptyAccounts(recording);
-	const { expected, kinds } = await onReference(recording);
-	const words = compare(recording, expected);
-	await inMemory(recording, expected, keep);
-	const node = keep(await startNode(recording));
-	await overFork(recording, expected, node, keep);
-	const stopping = await inBounds(recording, expected, node, false, keep);
-	const ahead = await inBounds(recording, expected, node, true, keep);
-	for (const run of [synchronousUnderFaults, resumableUnderFaults])
-		tally[(await run(recording, expected, node, keep)) ? "same" : "clean"]++;
-	const trips = ({ trips, chain }) => `${trips} for ${chain} dependent reads`;
-	figure(
-		`${hardforkOf(recording)}: ${words}; round trips, resumable: ${trips(stopping)}, ` +
-			`looking ahead ${trips(ahead)}`,
-	);
+function add({ kinds, stopping, ahead, same }) {
 	tally.agree++;
 	tally.stopping += stopping.trips;
 	tally.ahead += ahead.trips;
+	for (const one of same) tally[one ? "same" : "clean"]++;
 	for (const kind of kinds) tally.kinds[kind] = (tally.kinds[kind] ?? 0) + 1;
+}
+
+class Worker {
+	#process;
+
+	async run(number) {
+		this.#process ??= new Process(process.execPath, [program], {
+			env: process.env,
+			ipc: true,
+		});
+		const { child, ended } = this.#process;
+		const answer = new Promise((resolve) => child.once("message", resolve));
+		child.send(number);
+		const { told, error } = await Promise.race([
+			answer,
+			ended.then(() => this.#died()),
+		]);
+		if (error !== undefined) throw Object.assign(new Error(), { stack: error });
+		return told;
+	}
+
+	async #died() {
+		const { code, signal } = await this.#process.ended;
+		const error = `the worker ended (${signal ?? code}):\n${this.#process.output()}`;
+		this.#process = undefined;
+		return { error };
+	}
+}
+
+const program = fileURLToPath(new URL("worker.mjs", import.meta.url));
+
+async function compareOne(worker, number) {
+	const told = await worker.run(number);
+	const trips = ({ trips, chain }) =>
+		trips === 0
+			? `not run, ${chain} reads`
+			: `${trips} for ${chain} dependent reads`;
+	figure(
+		`${told.words}; round trips, resumable: ${trips(told.stopping)}, ` +
+			`looking ahead ${trips(told.ahead)}`,
+	);
+	add(told);
 }
 
 // Why a file cannot be executed.
@@ -58,13 +79,22 @@ function exceptionOf({ input }) {
 	return undefined;
 }
 
+const slotsOf = ({ alloc }) =>
+	[...alloc.values()].reduce((sum, { storage }) => sum + storage.size, 0);
 const all = recordings(path.join(process.env.CORPUS_DIR, "geth-tracetest"));
-for (const [number, recording] of all.entries()) {
-	recording.number = number;
-	const why = exceptionOf(recording);
-	if (why !== undefined) console.log(`not run  ${recording.name}: ${why}`);
-	else await check(recording.name, (keep) => everywhere(recording, keep));
+const queue = [...all.entries()].sort(([, a], [, b]) => slotsOf(b) - slotsOf(a));
+
+async function work() {
+	const worker = new Worker();
+	for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+		const [number, recording] = next;
+		const why = exceptionOf(recording);
+		if (why !== undefined) console.log(`not run  ${recording.name}: ${why}`);
+		else await check(recording.name, () => compareOne(worker, number));
+	}
 }
+
+await Promise.all(Array.from({ length: WORKERS }, work));
 figure(
 	`${tally.agree} of ${all.length} recordings agree. Round trips, resumable: ` +
 		`${tally.stopping}, looking ahead ${tally.ahead}. Under faults ${tally.same} times ` +
