@@ -79,10 +79,12 @@ static inline int remove_one(const char *path, const struct stat *stat, int kind
 	return remove(path);
 }
 
-static inline void make_folder(char *out, size_t size)
+/* Inside of base, NULL: where temporary files go. */
+static inline void make_folder(const char *base, char *out, size_t size)
 {
-	const char *base = getenv("TMPDIR");
-	snprintf(out, size, "%s/forkcache-contract-XXXXXX", base ? base : P_tmpdir);
+	if (!base && !(base = getenv("TMPDIR")))
+		base = P_tmpdir;
+	snprintf(out, size, "%s/forkcache-contract-XXXXXX", base);
 	assert_non_null(mkdtemp(out));
 }
 
@@ -144,7 +146,7 @@ static inline int start_nodes(const char *prestate)
 	static char program[512], path[256], serve[512], cache[256], url[128];
 	const char *build = getenv("BUILD");
 	build = build ? build : "build";
-	make_folder(folder, sizeof folder);
+	make_folder(NULL, folder, sizeof folder);
 	snprintf(program, sizeof program, "%s/mock-node", build);
 	snprintf(serve, sizeof serve, "%s/forkcache", build);
 	snprintf(path, sizeof path, "%s/prestate.json", folder);

@@ -496,7 +496,7 @@ static void run_pair(void **state)
 {
 	const struct pair *pair = *state;
 	struct world w = {.backend = pair->backend};
-	make_folder(w.folder, sizeof w.folder);
+	make_folder(folder, w.folder, sizeof w.folder); /* goes with it if this fails */
 	expand(pair->backend->urls, w.folder, w.urls, sizeof w.urls);
 	open_world(&w);
 	if (!w.backend->has_fork)
