@@ -60,7 +60,6 @@ const HANDLE = "fc_state state";
 const AT = `${HANDLE}, const fc_address *address`;
 
 const c = {
-	version: declare("const char *fc_version()"),
 	strerror: declare("const char *fc_strerror(int err)"),
 	detail: declare(`const char *fc_detail(${HANDLE})`),
 	open: declare("int fc_open(const char *urls, _Out_ fc_db *db, _Out_ fc_error *why)"),
@@ -127,8 +126,6 @@ export class Failure extends Error {
 		this.detail = detail;
 	}
 }
-
-export const version = () => c.version();
 
 export class Database {
 	#db = [null];

@@ -6,7 +6,8 @@
 //   the reference       state in JavaScript: what ethereumjs makes of the file by itself
 //   memory://           the file's state, written through the library
 //   overlay://, a fork  of build/mock-node, which serves the file's state, 20 ms away:
-//                       synchronous, and resumable in two ways (see resume.mjs)
+//                       synchronous, and resumable in two ways (see resume.mjs), of which
+//                       the one that stops at each miss not where reads are too many
 //   the same            while three in ten of the node's answers are faults
 //
 // and each has to leave what the reference leaves, in every account and slot that was touched,
@@ -20,6 +21,7 @@ import { recordings } from "./recordings.mjs";
 
 // One per core of the smallest machine these tests are for; a worker waits half of its time.
 const WORKERS = 2;
+
 const tally = { agree: 0, stopping: 0, ahead: 0, same: 0, clean: 0, kinds: {} };
 
 function add({ kinds, stopping, ahead, same }) {

@@ -15,7 +15,8 @@
 //
 // Neither is taken from the library: chainOf() runs the transaction on the reference, which
 // fetches for nothing, and counts. The library, which has caches, makes batches and asks a node
-// over HTTP, may not need more round trips than that.
+// over HTTP, may not need more round trips than that. Whatever an answer leads astray, each round
+// finds at least the first read that is missing: looking ahead never takes more than stopping.
 import { execute } from "./execute.mjs";
 import { Reference } from "./reference.mjs";
 import { State } from "./state.mjs";

@@ -8,7 +8,7 @@ import { require } from "../lib/packages.mjs";
 const { Account, bytesToHex, setLengthLeft, unpadBytes } = require("@ethereumjs/util");
 
 // A read that may not wait: the run is over, what it needs is noted.
-export class Missed extends Error {}
+class Missed extends Error {}
 
 const NO_BYTES = new Uint8Array();
 
@@ -40,14 +40,12 @@ export class State {
 	}
 
 	#call(name, ...args) {
-		let answer;
 		try {
-			answer = this.#handle[name](...args);
+			return this.#handle[name](...args);
 		} catch (error) {
 			this.failure ??= error;
 			throw error;
 		}
-		return answer;
 	}
 
 	#read(name, ...args) {
@@ -59,7 +57,7 @@ export class State {
 	}
 
 	// The storage root is not asked for: over a fork it costs a proof, and ethereumjs wants it
-	// only to refuse a creation over storage without code (EIP-7610), of which there is none.
+	// only to refuse a creation over storage without code (EIP-7610): no recording has one.
 	async getAccount({ bytes }) {
 		const told = this.#read("account", bytes);
 		if (!told?.exists) return undefined;
