@@ -121,6 +121,79 @@ static enum fc_err fetch_originals(const struct originals *originals,
 	return s->scratch.n > 0 ? fetch_scratch(s) : FC_OK;
 }
 
+/* ---- accounts of which only the storage was wiped ---- */
+
+#define VALUES (ACCOUNT_BALANCE | ACCOUNT_NONCE | ACCOUNT_CODE_HASH)
+
+/* The dump says of them that they were destroyed, and then all that they have: what was not
+ * written too. */
+static bool is_incomplete(const struct change_account *account)
+{
+	const bool gone = (account->fields.mask & ACCOUNT_EXISTENCE) && !account->exists;
+	return account->generation > 0 && !gone && (account->fields.mask & VALUES) != VALUES;
+}
+
+static enum lookup read_rest(const struct originals *originals,
+			     const struct change_account *account, struct account_state *rest,
+			     struct blob **code, struct fault *fault)
+{
+	const unsigned lacking = VALUES & ~account->fields.mask;
+	struct needs *needs = &originals->state->scratch;
+	enum lookup found = HIT;
+	*rest = (struct account_state){
+		.fields = {.mask = lacking, .code_hash = eth_empty_code_hash}};
+	if (!originals->below)
+		return HIT;
+	found = layer_account(originals->below, &account->address, lacking, rest, needs, fault);
+	if (found != FAILED && (lacking & ACCOUNT_CODE_HASH)) {
+		const enum lookup code_found =
+			layer_code(originals->below, &account->address, code, needs, fault);
+		found = code_found != HIT ? code_found : found;
+	}
+	rest->fields.mask &= lacking;
+	return found;
+}
+
+/* fetched: what misses now never comes. *missed: something has to be fetched. */
+static enum fc_err complete_wiped(const struct originals *originals, struct overlay *copy,
+				  bool fetched, bool *missed)
+{
+	const struct changes *changes = overlay_changes(copy);
+	enum err err = OK;
+	struct fault fault = {.err = OK, .detail.text[0] = '\0'};
+	for (const struct change_account *account = changes_next(changes, NULL);
+	     account && err == OK; account = changes_next(changes, account)) {
+		struct account_state rest;
+		struct blob *code = NULL;
+		if (!is_incomplete(account))
+			continue;
+		const enum lookup found = read_rest(originals, account, &rest, &code, &fault);
+		*missed |= found == MISS;
+		if (found == HIT)
+			err = overlay_set_account(copy, &account->address, &rest.fields, code);
+		else if (found == FAILED)
+			err = fault.err;
+		else if (fetched)
+			err = ERR_BAD_ANSWER;
+		blob_put(&code);
+	}
+	if (err == OK)
+		return FC_OK;
+	needs_clear(&originals->state->scratch);
+	return state_fail_err(originals->state, err, "change dump", fault.detail.text);
+}
+
+static enum fc_err complete(const struct originals *originals, struct overlay *copy)
+{
+	bool missed = false;
+	enum fc_err err = complete_wiped(originals, copy, false, &missed);
+	if (err == FC_OK && missed)
+		err = fetch_scratch(originals->state);
+	if (err == FC_OK && missed)
+		err = complete_wiped(originals, copy, true, &missed);
+	return err;
+}
+
 /* ---- the public functions ---- */
 
 struct writing {
@@ -165,9 +238,10 @@ enum fc_err fc_dump_changes(struct fc_state *state, fc_write_fn *write, void *co
 				  "before: put overlay:// above it");
 	const struct originals originals = {.state = state, .below = view ? view->below : NULL};
 	const enum err err = copy_changes(state, &copy);
-	const enum fc_err told =
-		err == OK ? dump(&originals, overlay_changes(copy), write, cookie)
-			  : state_fail_err(state, err, "change dump", NULL);
+	enum fc_err told = err == OK ? complete(&originals, copy)
+				     : state_fail_err(state, err, "change dump", NULL);
+	if (told == FC_OK)
+		told = dump(&originals, overlay_changes(copy), write, cookie);
 	overlay_free(&copy);
 	engine_rest(state);
 	return told;

@@ -353,6 +353,25 @@ static void dumps(struct world *w)
 	assert_memory_equal(&before, &after, sizeof before);
 }
 
+/* Of such an account the dump has what nobody wrote, too. */
+static void dumps_of_wiped_storage(struct world *w)
+{
+	const struct fc_address a = address(1);
+	struct text text = {.n = 0};
+	uint64_t id;
+	if (w->backend->has_file)
+		return;
+	OK_CALL(w->state, fc_snapshot(w->state, &id));
+	OK_CALL(w->state, fc_clear_storage(w->state, &a));
+	set_slot(w->state, 1, 2, 5);
+	OK_CALL(w->state, fc_dump_changes(w->state, append, &text));
+	const struct fc_bytes32 root = root_of(w->state);
+	OK_CALL(w->state, fc_revert(w->state, id));
+	OK_CALL(w->state, fc_load_changes(w->state, text.bytes, text.n));
+	const struct fc_bytes32 again = root_of(w->state);
+	assert_memory_equal(&root, &again, sizeof root);
+}
+
 static void roots_of_changes(struct world *w)
 {
 	static struct fc_bytes32 golden[4];
@@ -479,6 +498,7 @@ static const struct behaviour {
 	{"batches", batches, WRITABLE},
 	{"transactions", transactions, WRITABLE},
 	{"dumps", dumps, WRITABLE},
+	{"dumps of wiped storage", dumps_of_wiped_storage, WRITABLE},
 	{"roots of changes", roots_of_changes, WRITABLE},
 	{"copies", copies, WRITABLE},
 	{"files keep what was written", files_keep_what_was_written, WRITABLE},
