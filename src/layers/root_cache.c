@@ -237,7 +237,7 @@ static enum err begin(struct work *work, uint64_t sequence, struct touched *rows
 	enum err err = OK;
 
 	pthread_mutex_lock(&cache->lock);
-	*all = !cache->built || cache->sequence > sequence;
+	*all = !cache->built || cache->lost || cache->sequence > sequence;
 	work->base = *all ? sequence : cache->sequence;
 	trie_put(&work->accounts);
 	work->accounts = trie_get(*all ? cache->origin : cache->accounts);
@@ -255,15 +255,16 @@ static enum err begin(struct work *work, uint64_t sequence, struct touched *rows
 }
 
 /* This version is the newest there is, and all that came after it has been heard of: others go
- * on from it. */
-static void install(struct work *work, uint64_t sequence)
+ * on from it. all: it was not made from the last one, whose storage tries know nothing of what
+ * was not touched on the way to this one. */
+static void install(struct work *work, uint64_t sequence, bool all)
 {
 	struct root_cache *cache = work->cache;
 
 	pthread_mutex_lock(&cache->lock);
 	if (!cache->lost && sequence >= cache->since &&
 	    (!cache->built || cache->sequence <= sequence)) {
-		if (!cache->built)
+		if (all)
 			storages_release(&cache->storages);
 		trie_put(&cache->accounts);
 		cache->accounts = trie_get(work->accounts);
@@ -309,7 +310,7 @@ enum err root_published(struct work *work, uint64_t sequence)
 		struct eth_bytes32 hash;
 		/* Once, before it is shared. */
 		trie_root_hash(work->accounts, &hash);
-		install(work, sequence);
+		install(work, sequence, all);
 	}
 	touched_release(&rows);
 	return err;

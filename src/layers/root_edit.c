@@ -167,7 +167,8 @@ static bool inherit(struct work *work, struct storage *storage)
 
 	pthread_mutex_lock(&cache->lock);
 	const struct storage *from = storages_find(&cache->storages, &storage->address);
-	if (from != NULL && cache->built && from->sequence <= work->base) {
+	if (from != NULL && cache->built && from->sequence <= work->base &&
+	    work->base <= cache->sequence) {
 		trie_put(&storage->root);
 		storage->root = trie_get(from->root);
 		known = true;
