@@ -30,7 +30,9 @@
  * started on it: one thread at a time (a handle may move between threads, with whatever order
  * the caller's own locks give). Handles of one database may be used by different threads at
  * the same time; that is how one state is shared. struct fc_code and struct fc_proof are
- * immutable; any thread. Callbacks run in fc_dispatch, on the thread that calls it.
+ * immutable; any thread. Callbacks run in fc_dispatch, on the thread that calls it. Threads of
+ * the library take no signals. A child of fork() may use nothing that was opened before, not
+ * even to close it.
  *
  * Errors. Every function that can fail returns enum fc_err; fc_detail says in one line what was
  * asked and what failed. A function that fails has changed nothing, unless it says otherwise.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/grind.h"
 #include "base/keccak_wide.h"
-#include <pthread.h>
+#include "base/thread.h"
 
 enum { CHUNK = 64 * KECCAK_WIDE }; /* keys between two looks at what others have found */
 
@@ -69,7 +69,7 @@ static void search_all(struct grind *grind, unsigned threads)
 	unsigned started = 0;
 
 	while (started + 1 < threads && started < GRIND_THREADS &&
-	       pthread_create(&thread[started], NULL, search, grind) == 0)
+	       thread_start(&thread[started], search, grind) == OK)
 		started++;
 	search(grind);
 	while (started > 0)

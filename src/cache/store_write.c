@@ -2,8 +2,8 @@
 /* The store's thread: group commit, eviction, housekeeping. */
 #include "cache/store_impl.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -525,15 +525,10 @@ static void *run(void *cookie)
 
 enum err store_writer_start(struct store *store)
 {
-	sigset_t all, before;
 	store->checked_ms = now_ms();
-	sigfillset(&all);
-	/* signals belong to the program's own threads */
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int rc = pthread_create(&store->thread, NULL, run, store);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	store->thread_runs = rc == 0;
-	return rc == 0 ? OK : ERR_NOMEM;
+	const enum err err = thread_start(&store->thread, run, store);
+	store->thread_runs = err == OK;
+	return err;
 }
 
 void store_writer_stop(struct store *store)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fork/fork.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "fork/fork_impl.h"
 #include <stdlib.h>
 #include <sys/random.h>
@@ -261,7 +262,7 @@ enum err fork_start(const struct fork_config *config, struct fork **out,
 	enum err err = loop_new(&loop);
 	if (err == OK)
 		err = engine_new(loop, config, &fork, detail);
-	if (err == OK && pthread_create(&fork->thread, NULL, run, fork) != 0)
+	if (err == OK && thread_start(&fork->thread, run, fork) != OK)
 		err = err_set(detail, ERR_NOMEM, "the fork thread could not be started");
 	if (err != OK) {
 		engine_free(&fork);

@@ -7,6 +7,7 @@
 #include "fork/fork_impl.h"
 #include "unit.h"
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 
 enum { WORKERS = 2, QUESTIONS = 2000, IN_FLIGHT = 64 };
@@ -24,11 +25,14 @@ struct worker {
 	unsigned asked, ended, cancelled, wrong;
 };
 
-static atomic_uint learned;
+static atomic_uint learned, unmasked;
 
 static void on_learned(void *cookie, const struct fork_question *question,
 		       const struct fork_answer *answer)
 {
+	sigset_t mask;
+	if (pthread_sigmask(SIG_SETMASK, NULL, &mask) != 0 || !sigismember(&mask, SIGPIPE))
+		atomic_fetch_add(&unmasked, 1);
 	(void)cookie;
 	(void)question;
 	(void)answer;
@@ -145,6 +149,7 @@ static void test_workers(void **state)
 	fork_stats(fork, &stats, NULL, 0);
 	for (size_t i = 0; i < WORKERS; i++)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	assert_int_equal(atomic_load(&unmasked), 0); /* signals are for the program's threads */
 	for (size_t i = 0; i < WORKERS; i++) {
 		assert_int_equal(workers[i].wrong, 0);
 		assert_int_equal(workers[i].ended, QUESTIONS);
