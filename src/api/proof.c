@@ -89,11 +89,19 @@ const uint8_t *fc_proof_node(const struct fc_proof *proof, size_t i, size_t *len
 
 /* ---- checking one from anywhere ---- */
 
+static bool are_there(const uint8_t *const *nodes, const size_t *lens, size_t n)
+{
+	bool there = n == 0 || (nodes && lens);
+	for (size_t i = 0; there && i < n; i++)
+		there = nodes[i] || lens[i] == 0;
+	return there;
+}
+
 static struct span *spans_of(const uint8_t *const *nodes, const size_t *lens, size_t n)
 {
 	struct span *spans = calloc(n ? n : 1, sizeof *spans);
 	for (size_t i = 0; spans && i < n; i++)
-		spans[i] = (struct span){(const char *)nodes[i], lens[i]};
+		spans[i] = (struct span){nodes[i] ? (const char *)nodes[i] : "", lens[i]};
 	return spans;
 }
 
@@ -122,8 +130,8 @@ enum fc_err fc_proof_verify(const struct fc_bytes32 *state_root,
 {
 	struct err_detail detail = {.text[0] = '\0'};
 	if (!state_root || !address || !account || (slot && !value) ||
-	    (account_n > 0 && (!account_nodes || !account_lens)) ||
-	    (storage_n > 0 && (!storage_nodes || !storage_lens)))
+	    !are_there(account_nodes, account_lens, account_n) ||
+	    !are_there(storage_nodes, storage_lens, storage_n))
 		return told(err_set(&detail, ERR_INVALID, "a pointer is NULL"), &detail, why);
 	struct span *of_account = spans_of(account_nodes, account_lens, account_n);
 	struct span *of_slot = spans_of(storage_nodes, storage_lens, storage_n);

@@ -141,6 +141,26 @@ static void what_was_fed_is_in_no_root_after_it_was_cleared(void **state)
 	assert_ok(fc_tx_rollback(handle, tx));
 }
 
+static void a_proof_with_a_node_that_is_null_is_refused(void **state)
+{
+	(void)state;
+	const struct fc_address one = address_of(1);
+	const struct fc_bytes32 root = word_of(1);
+	const struct fc_account account = {.mask = 0};
+	const uint8_t *nodes[] = {NULL};
+	const size_t some[] = {32}, none[] = {0};
+	struct fc_error why;
+	assert_int_equal(fc_proof_verify(&root, &one, nodes, some, 1, &account, NULL, NULL,
+					 NULL, NULL, 0, &why),
+			 FC_ERR_INVALID_ARGUMENT);
+	assert_int_equal(fc_proof_verify(&root, &one, nodes, none, 1, &account, &root, &root,
+					 nodes, some, 1, &why),
+			 FC_ERR_INVALID_ARGUMENT);
+	assert_int_equal(fc_proof_verify(&root, &one, nodes, none, 1, &account, NULL, NULL,
+					 NULL, NULL, 0, &why),
+			 FC_ERR_CORRUPTED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +168,7 @@ int main(void)
 		HELD_TEST(a_root_that_failed_is_none_of_a_reverted_write),
 		HELD_TEST(a_cleared_cache_fails_no_read_that_is_under_way),
 		HELD_TEST(what_is_fed_reaches_no_root_of_another_handle),
+		HELD_TEST(a_proof_with_a_node_that_is_null_is_refused),
 		HELD_TEST(what_was_fed_is_in_no_root_after_it_was_cleared),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
