@@ -86,6 +86,9 @@ struct fc_state {
 	char detail[FC_DETAIL_BYTES];
 };
 
+/* handle.c: whether there are values from the caller. */
+void handle_set_fed(struct fc_state *s, bool fed);
+
 /* ---- the engine: op.c ---- */
 
 /* Zeroes and fills all but what is to be done. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "api/api_impl.h"
+#include "api/root.h"
+#include "layers/cached.h"
 
 enum { OPERATIONS_DEFAULT = 1024, READS_DEFAULT = 4096 };
 /* The first version's: what callers of it say. */
@@ -121,6 +122,20 @@ enum fc_err fc_set_wait(struct fc_state *state, enum fc_wait wait)
 	return FC_OK;
 }
 
+/* What is fed is for this handle only: neither a cache nor a root of all handles is to have it.
+ */
+void handle_set_fed(struct fc_state *s, bool fed)
+{
+	if (s->fed == fed)
+		return;
+	s->fed = fed;
+	for (struct layer_view *view = state_top_view(s->state); view; view = view->below)
+		if (cached_is(view->layer))
+			cached_pass_by(view, fed);
+	for (struct fc_op *op = s->ops; op; op = op->next)
+		op_forget_root(op);
+}
+
 enum fc_err fc_clear_cache(struct fc_state *state)
 {
 	if (!state)
@@ -130,7 +145,7 @@ enum fc_err fc_clear_cache(struct fc_state *state)
 		top->layer->ops->forget(top);
 	if (state->fetches.view)
 		source_fed_clear(state->fetches.view);
-	state->fed = false;
+	handle_set_fed(state, false);
 	state->fetches.landed = false;
 	for (struct fc_op *op = state->ops; op; op = op->next)
 		op_forget_landed(op);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What resumable reads have missed, and values from the caller. */
-#include "api/root.h"
+#include "api/api_impl.h"
 
 const struct fc_need *fc_needed(const struct fc_state *state, size_t *n)
 {
@@ -30,9 +30,7 @@ static enum fc_err feed(struct fc_state *s, const struct need *need,
 		memcpy(s->detail, detail, sizeof detail);
 		return told;
 	}
-	for (struct fc_op *op = s->fed ? NULL : s->ops; op; op = op->next)
-		op_forget_root(op); /* it was to be for every handle */
-	s->fed = true;
+	handle_set_fed(s, true);
 	notes_remove(&s->notes, need);
 	return FC_OK;
 }

@@ -19,6 +19,7 @@ struct cached_view {
 	struct layer_view *shared; /* the view of the shared layer below; NULL: none */
 	struct memcache_reader *readers[KINDS];
 	bool borrows; /* code, until it rests */
+	bool passes;
 };
 
 static struct cached *cached_of(const struct layer_view *view)
@@ -176,6 +177,8 @@ static enum lookup read_account(struct cached_view *v, const struct eth_address 
 /* True: this call may use the cache. */
 static bool begin(struct cached_view *v)
 {
+	if (v->passes)
+		return false;
 	if (!v->shared)
 		return true;
 	if (shared_is_pinned(v->shared))
@@ -458,6 +461,16 @@ static const struct layer_ops ops = {
 	.stats = stats,
 	.free = layer_free,
 };
+
+bool cached_is(const struct layer *layer)
+{
+	return layer->ops == &ops;
+}
+
+void cached_pass_by(struct layer_view *view, bool passes)
+{
+	((struct cached_view *)view)->passes = passes;
+}
 
 enum err cached_new(struct layer *below, const struct cached_config *config, struct layer **out)
 {

@@ -26,3 +26,6 @@ struct cached_config {
 /* Takes below, also on failure. */
 enum err cached_new(struct layer *below, const struct cached_config *config,
 		    struct layer **out) WARN_UNUSED;
+bool cached_is(const struct layer *layer);
+/* Whether reads of this view pass it by: what they find is for this view only. */
+void cached_pass_by(struct layer_view *view, bool passes);
