@@ -24,7 +24,8 @@
  * Writes. Outside of a batch, a snapshot and a transaction a write is seen by all handles as
  * soon as the call returns. Inside of one it is the handle's own until the outermost is
  * committed. On disk (lmdb://) a committed batch or transaction, and all before it, is safe
- * from kill -9 when the call returns; other writes are after fc_flush or fc_close, or soon.
+ * from kill -9 when the call returns; other writes are after the next of these, fc_flush or
+ * fc_close, or when 100,000 changes wait.
  *
  * Threads. struct fc_db: any thread, at the same time. struct fc_state, and the operations
  * started on it: one thread at a time (a handle may move between threads, with whatever order
@@ -429,7 +430,8 @@ typedef int fc_write_fn(void *cookie, const void *bytes, size_t n);
  * white space, lists sorted:
  * {"storage":[{"address","slot","originalValue","newValue"}],"balances":[{"address","balance"}],
  * "nonces":[{"address","nonce"}],"codes":[{"address","code"}],"selfDestructs":["0x…"]}
- * FC_ERR_UNSUPPORTED of a file database, which does not know what was there before. */
+ * FC_ERR_UNSUPPORTED of a file database, which does not know what was there before. Inside of a
+ * transaction it is of what is published now, below the transaction's own writes. */
 FC_CHECKED enum fc_err fc_dump_changes(struct fc_state *state, fc_write_fn *write,
 				       void *cookie);
 /* Writes what such a text says, all or nothing. FC_ERR_DESERIALIZATION says where. */
