@@ -57,7 +57,7 @@ static enum err copy_changes(struct fc_state *s, struct overlay **out)
 
 struct originals {
 	struct fc_state *state;
-	struct layer_view *below; /* NULL: everything was zero */
+	struct layer_view *below; /* NULL: there is nothing below */
 };
 
 static enum err original(void *cookie, const struct eth_address *address,
@@ -65,9 +65,6 @@ static enum err original(void *cookie, const struct eth_address *address,
 {
 	const struct originals *originals = cookie;
 	struct fault fault = {.err = OK};
-	*value = (struct eth_bytes32){{0}};
-	if (!originals->below)
-		return OK;
 	switch (layer_slot(originals->below, address, slot, value, NULL, &fault)) {
 	case HIT:
 		return OK;
@@ -186,6 +183,8 @@ static enum fc_err complete_wiped(const struct originals *originals, struct over
 static enum fc_err complete(const struct originals *originals, struct overlay *copy)
 {
 	bool missed = false;
+	if (!originals->below)
+		return FC_OK; /* nothing was hidden */
 	enum fc_err err = complete_wiped(originals, copy, false, &missed);
 	if (err == FC_OK && missed)
 		err = fetch_scratch(originals->state);
@@ -218,8 +217,9 @@ static enum fc_err dump(const struct originals *originals, const struct changes 
 	const enum fc_err fetched = fetch_originals(originals, changes);
 	if (fetched != FC_OK)
 		return fetched;
-	const enum err err = dump_changes(changes, original, (void *)(uintptr_t)originals,
-					  write_piece, &writing, &detail);
+	const enum err err =
+		dump_changes(changes, originals->below ? original : NULL,
+			     (void *)(uintptr_t)originals, write_piece, &writing, &detail);
 	if (writing.refused)
 		return state_fail(s, FC_ERR_SERIALIZATION,
 				  "change dump: the caller's function gave up");

@@ -81,9 +81,10 @@ static void put_address(struct dump *dump, const struct change_account *account)
 
 /* ---- what belongs into it ---- */
 
-static bool is_wiped(const struct change_account *account)
+/* With nothing below there is nothing that wiping alone has hidden. */
+static bool is_wiped(const struct dump *dump, const struct change_account *account)
 {
-	return account->generation != 0 || account->destructed;
+	return account->destructed || (account->generation != 0 && dump->original != NULL);
 }
 
 static bool is_gone(const struct change_account *account)
@@ -92,9 +93,9 @@ static bool is_gone(const struct change_account *account)
 }
 
 /* What it held below does not count; all that it holds stands in the lists. */
-static bool is_destroyed(const struct change_account *account)
+static bool is_destroyed(const struct dump *dump, const struct change_account *account)
 {
-	return is_wiped(account) || is_gone(account);
+	return is_wiped(dump, account) || is_gone(account);
 }
 
 static bool has_code(const struct change_account *account)
@@ -104,11 +105,12 @@ static bool has_code(const struct change_account *account)
 
 /* Whether a field is listed. Of a destroyed account what is empty goes without saying, but for
  * the balance, which says that it is there. */
-static bool is_listed(const struct change_account *account, unsigned field)
+static bool is_listed(const struct dump *dump, const struct change_account *account,
+		      unsigned field)
 {
 	if (!(account->fields.mask & field) || is_gone(account))
 		return false;
-	if (!is_destroyed(account) || field == ACCOUNT_BALANCE)
+	if (!is_destroyed(dump, account) || field == ACCOUNT_BALANCE)
 		return true;
 	return field == ACCOUNT_NONCE ? account->fields.nonce != 0 : has_code(account);
 }
@@ -123,7 +125,7 @@ static enum err check_account(struct dump *dump, const struct change_account *ac
 {
 	enum { VALUES = ACCOUNT_BALANCE | ACCOUNT_NONCE | ACCOUNT_CODE_HASH };
 	char name[2 * 20];
-	if (!is_destroyed(account) || is_gone(account))
+	if (!is_destroyed(dump, account) || is_gone(account))
 		return OK;
 	eth_hex(account->address.bytes, 20, name);
 	if ((account->fields.mask & VALUES) != VALUES)
@@ -198,15 +200,17 @@ static enum err no_original(struct dump *dump, const struct change_slot *slot, e
 
 static enum err put_slot(struct dump *dump, const struct change_slot *slot)
 {
-	struct eth_bytes32 before;
-	const enum err err = dump->original(dump->original_cookie, &slot->account->address,
-					    &slot->slot, &before);
+	struct eth_bytes32 before = {{0}};
+	const enum err err = dump->original == NULL ? OK
+						    : dump->original(dump->original_cookie,
+								     &slot->account->address,
+								     &slot->slot, &before);
 	if (err != OK)
 		return no_original(dump, slot, err);
 	/* In storage that was wiped the original value has to be written again. */
 	static const struct eth_bytes32 zero;
 	if (eth_bytes32_equal(&before, &slot->value) &&
-	    (!is_destroyed(slot->account) || eth_bytes32_equal(&slot->value, &zero)))
+	    (!is_destroyed(dump, slot->account) || eth_bytes32_equal(&slot->value, &zero)))
 		return OK;
 	put_address(dump, slot->account);
 	put_text(&dump->out, SPAN(",\"slot\":"));
@@ -234,7 +238,7 @@ static enum err put_storage(struct dump *dump, const struct change_account *acco
 
 static enum err put_balance(struct dump *dump, const struct change_account *account)
 {
-	if (!is_listed(account, ACCOUNT_BALANCE))
+	if (!is_listed(dump, account, ACCOUNT_BALANCE))
 		return OK;
 	put_address(dump, account);
 	put_text(&dump->out, SPAN(",\"balance\":"));
@@ -246,7 +250,7 @@ static enum err put_balance(struct dump *dump, const struct change_account *acco
 static enum err put_nonce(struct dump *dump, const struct change_account *account)
 {
 	unsigned char nonce[8];
-	if (!is_listed(account, ACCOUNT_NONCE))
+	if (!is_listed(dump, account, ACCOUNT_NONCE))
 		return OK;
 	be64_put(nonce, account->fields.nonce);
 	put_address(dump, account);
@@ -260,7 +264,7 @@ static enum err put_nonce(struct dump *dump, const struct change_account *accoun
 static enum err put_code(struct dump *dump, const struct change_account *account)
 {
 	const struct blob *code = code_of(dump, account);
-	if (!is_listed(account, ACCOUNT_CODE_HASH) || (!code && has_code(account)))
+	if (!is_listed(dump, account, ACCOUNT_CODE_HASH) || (!code && has_code(account)))
 		return OK;
 	put_address(dump, account);
 	put_text(&dump->out, SPAN(",\"code\":"));
@@ -271,7 +275,7 @@ static enum err put_code(struct dump *dump, const struct change_account *account
 
 static enum err put_destroyed(struct dump *dump, const struct change_account *account)
 {
-	if (!is_destroyed(account))
+	if (!is_destroyed(dump, account))
 		return OK;
 	next_item(dump, "");
 	put_hex(&dump->out, account->address.bytes, 20);

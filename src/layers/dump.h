@@ -15,13 +15,14 @@
  * nothing of what is below counts). What they hold since stands in the other lists: always a
  * balance if the account is there again; a nonce and code if there are any; every slot that is
  * not zero. An account whose storage alone was wiped looks the same, for which all of its
- * fields have to be among the changes.
+ * fields have to be among the changes; but with nothing below it is as if nothing was wiped.
  */
 #include "layers/changes.h"
 
 /* Gives away a piece of the text; anything but OK ends the dump. */
 typedef enum err dump_write_fn(void *cookie, const void *bytes, size_t n);
-/* The value below the changes. Cannot miss: the caller has fetched what is needed. */
+/* The value below the changes. Cannot miss: the caller has fetched what is needed. NULL in its
+ * place: there is nothing below, all was zero. */
 typedef enum err dump_original_fn(void *cookie, const struct eth_address *address,
 				  const struct eth_bytes32 *slot, struct eth_bytes32 *value);
 

@@ -115,13 +115,32 @@ class RandomWrites(unittest.TestCase):
             for pair in pairs:
                 got, wanted = pair.each("root")
                 self.assertEqual(got, wanted, seed)
+                # A transaction's dump is of what is published now.
+                if pair.transaction is None:
+                    self.loads(layers + "fork+" + node.url, pair.states[0], wanted)
+                    self.loads("memory://", pair.states[1], wanted)
         return roots, sum(pair.conflicts for pair in pairs)
 
+    def loads(self, urls, state, root):
+        try:
+            text = state.dump_text()
+        except fc.FcError as error:
+            # Storage of the fork was cleared, of an account whose fields nobody has written.
+            self.assertEqual(error.code, fc.UNSUPPORTED)
+            self.assertIn("fork+", urls)
+            return
+        with fc.Database(urls) as db, db.state() as copy:
+            copy.load(text)
+            self.assertEqual(copy.root(), root)
+            self.dumps += 1
+
     def run_all(self, layers, seeds):
+        self.dumps = 0
         runs = [self.run_over(layers, seed) for seed in seeds]
         roots, conflicts = map(sum, zip(*runs))
         self.assertGreater(conflicts, 0)
-        print("%d roots, %d conflicts: " % (roots, conflicts), end="")
+        self.assertGreater(self.dumps, 0)
+        print("%d roots, %d conflicts, %d dumps: " % (roots, conflicts, self.dumps), end="")
 
     def test_an_overlay_over_a_fork(self):
         self.run_all("overlay://,memory://,", range(6))

@@ -165,6 +165,23 @@ static void wiped_accounts_need_all_their_fields(void **state)
 		    "\",\"nonce\":\"0x1\"}],\"codes\":[],\"selfDestructs\":[\"" A2 "\"]}");
 }
 
+static void with_nothing_below_there_is_nothing_to_wipe(void **state)
+{
+	(void)state;
+	assert_ok(set_slot(overlay, 2, 5, 9));
+	assert_ok(wipe(overlay, 2));
+	assert_ok(set_balance(overlay, 2, 7));
+	assert_ok(set_slot(overlay, 2, 6, 1));
+	assert_ok(wipe(overlay, 1));
+	assert_ok(dump_changes(overlay_changes(overlay), NULL, NULL, write_piece, &text,
+			       &detail));
+	assert_span(buf_as_span(&text),
+		    "{\"storage\":[{\"address\":\"" A2
+		    "\",\"slot\":\"0x6\",\"originalValue\":\"0x0\",\"newValue\":\"0x1\"}],"
+		    "\"balances\":[{\"address\":\"" A2 "\",\"balance\":\"0x7\"}],"
+		    "\"nonces\":[],\"codes\":[],\"selfDestructs\":[]}");
+}
+
 static void code_that_has_not_changed_is_left_out(void **state)
 {
 	(void)state;
@@ -371,6 +388,7 @@ int main(void)
 		TEST(what_is_as_before_is_left_out),
 		TEST(of_destroyed_accounts_what_they_hold_since),
 		TEST(wiped_accounts_need_all_their_fields),
+		TEST(with_nothing_below_there_is_nothing_to_wipe),
 		TEST(code_that_has_not_changed_is_left_out),
 		TEST(failures_end_the_dump),
 		TEST(there_and_back_is_the_same),
