@@ -143,7 +143,7 @@ class RecordedBlocks(Forks):
                     left_out += 1
                 self.assertEqual(state.root(), reached)
             self.assertGreater(left_out, 20)
-            self.assertLessEqual(unsupported, 2)
+            self.assertLessEqual(unsupported, 1)
             print("%s: %d, %d unsupported; " % (name, left_out, unsupported), end="")
 
     def test_root_after_every_transaction(self):
