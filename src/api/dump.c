@@ -77,10 +77,46 @@ static enum err original(void *cookie, const struct eth_address *address,
 	return ERR_BAD_ANSWER; /* it was fetched just now */
 }
 
+/* Of an account whose storage was cleared: what a dump has to say of it besides. */
+static unsigned unwritten_fields(const struct change_account *account)
+{
+	const unsigned mask = account->fields.mask;
+	if (account->generation == 0 || ((mask & ACCOUNT_EXISTENCE) && !account->exists))
+		return 0;
+	return (ACCOUNT_BALANCE | ACCOUNT_NONCE | ACCOUNT_CODE_HASH) & ~mask;
+}
+
+/* As they are below; *code is NULL if it is not among them, or empty. */
+static enum lookup fields_below(const struct originals *originals,
+				const struct change_account *account, struct needs *needs,
+				struct account_fields *fields, struct blob **code,
+				struct fault *fault)
+{
+	const unsigned wanted = unwritten_fields(account);
+	struct account_state below = {.exists = false};
+	enum lookup got = layer_account(originals->below, &account->address, wanted, &below,
+					needs, fault);
+	*code = NULL;
+	*fields = below.fields;
+	fields->mask = wanted;
+	if (got == FAILED || !(wanted & ACCOUNT_CODE_HASH))
+		return got;
+	const enum lookup found =
+		layer_code(originals->below, &account->address, code, needs, fault);
+	return found == HIT ? got : found;
+}
+
 static enum lookup lacks_of(const struct originals *originals,
 			    const struct change_account *account, struct fault *fault)
 {
+	struct account_fields fields;
 	struct eth_bytes32 value;
+	struct blob *code = NULL;
+	if (unwritten_fields(account) != 0 &&
+	    fields_below(originals, account, &originals->state->scratch, &fields, &code,
+			 fault) == FAILED)
+		return FAILED;
+	blob_put(&code);
 	for (const struct change_slot *slot = account->slots; slot; slot = slot->next)
 		if (change_slot_holds(slot) &&
 		    layer_slot(originals->below, &account->address, &slot->slot, &value,
@@ -118,78 +154,28 @@ static enum fc_err fetch_originals(const struct originals *originals,
 	return s->scratch.n > 0 ? fetch_scratch(s) : FC_OK;
 }
 
-/* ---- accounts of which only the storage was wiped ---- */
-
-#define VALUES (ACCOUNT_BALANCE | ACCOUNT_NONCE | ACCOUNT_CODE_HASH)
-
-/* The dump says of them that they were destroyed, and then all that they have: what was not
- * written too. */
-static bool is_incomplete(const struct change_account *account)
-{
-	const bool gone = (account->fields.mask & ACCOUNT_EXISTENCE) && !account->exists;
-	return account->generation > 0 && !gone && (account->fields.mask & VALUES) != VALUES;
-}
-
-static enum lookup read_rest(const struct originals *originals,
-			     const struct change_account *account, struct account_state *rest,
-			     struct blob **code, struct fault *fault)
-{
-	const unsigned lacking = VALUES & ~account->fields.mask;
-	struct needs *needs = &originals->state->scratch;
-	enum lookup found = HIT;
-	*rest = (struct account_state){
-		.fields = {.mask = lacking, .code_hash = eth_empty_code_hash}};
-	if (!originals->below)
-		return HIT;
-	found = layer_account(originals->below, &account->address, lacking, rest, needs, fault);
-	if (found != FAILED && (lacking & ACCOUNT_CODE_HASH)) {
-		const enum lookup code_found =
-			layer_code(originals->below, &account->address, code, needs, fault);
-		found = code_found != HIT ? code_found : found;
-	}
-	rest->fields.mask &= lacking;
-	return found;
-}
-
-/* fetched: what misses now never comes. *missed: something has to be fetched. */
-static enum fc_err complete_wiped(const struct originals *originals, struct overlay *copy,
-				  bool fetched, bool *missed)
+/* They have been fetched, and become part of the copy. */
+static enum err complete(const struct originals *originals, struct overlay *copy)
 {
 	const struct changes *changes = overlay_changes(copy);
 	enum err err = OK;
-	struct fault fault = {.err = OK, .detail.text[0] = '\0'};
+	if (!originals->below)
+		return OK;
 	for (const struct change_account *account = changes_next(changes, NULL);
 	     account && err == OK; account = changes_next(changes, account)) {
-		struct account_state rest;
+		struct account_fields fields;
+		struct fault fault = {.err = OK};
 		struct blob *code = NULL;
-		if (!is_incomplete(account))
+		if (unwritten_fields(account) == 0)
 			continue;
-		const enum lookup found = read_rest(originals, account, &rest, &code, &fault);
-		*missed |= found == MISS;
-		if (found == HIT)
-			err = overlay_set_account(copy, &account->address, &rest.fields, code);
-		else if (found == FAILED)
-			err = fault.err;
-		else if (fetched)
-			err = ERR_BAD_ANSWER;
+		const enum lookup got =
+			fields_below(originals, account, NULL, &fields, &code, &fault);
+		if (got == HIT)
+			err = overlay_set_account(copy, &account->address, &fields, code);
+		else
+			err = got == FAILED ? fault.err : ERR_BAD_ANSWER;
 		blob_put(&code);
 	}
-	if (err == OK)
-		return FC_OK;
-	needs_clear(&originals->state->scratch);
-	return state_fail_err(originals->state, err, "change dump", fault.detail.text);
-}
-
-static enum fc_err complete(const struct originals *originals, struct overlay *copy)
-{
-	bool missed = false;
-	if (!originals->below)
-		return FC_OK; /* nothing was hidden */
-	enum fc_err err = complete_wiped(originals, copy, false, &missed);
-	if (err == FC_OK && missed)
-		err = fetch_scratch(originals->state);
-	if (err == FC_OK && missed)
-		err = complete_wiped(originals, copy, true, &missed);
 	return err;
 }
 
@@ -208,18 +194,21 @@ static enum err write_piece(void *cookie, const void *bytes, size_t n)
 	return writing->refused ? ERR_CANCELLED : OK;
 }
 
-static enum fc_err dump(const struct originals *originals, const struct changes *changes,
+static enum fc_err dump(const struct originals *originals, struct overlay *copy,
 			fc_write_fn *write, void *cookie)
 {
+	const struct changes *changes = overlay_changes(copy);
 	struct err_detail detail = {.text[0] = '\0'};
 	struct fc_state *s = originals->state;
 	struct writing writing = {.write = write, .cookie = cookie};
 	const enum fc_err fetched = fetch_originals(originals, changes);
 	if (fetched != FC_OK)
 		return fetched;
-	const enum err err =
-		dump_changes(changes, originals->below ? original : NULL,
-			     (void *)(uintptr_t)originals, write_piece, &writing, &detail);
+	enum err err = complete(originals, copy);
+	if (err == OK)
+		err = dump_changes(changes, originals->below ? original : NULL,
+				   (void *)(uintptr_t)originals, write_piece, &writing,
+				   &detail);
 	if (writing.refused)
 		return state_fail(s, FC_ERR_SERIALIZATION,
 				  "change dump: the caller's function gave up");
@@ -238,10 +227,8 @@ enum fc_err fc_dump_changes(struct fc_state *state, fc_write_fn *write, void *co
 				  "before: put overlay:// above it");
 	const struct originals originals = {.state = state, .below = view ? view->below : NULL};
 	const enum err err = copy_changes(state, &copy);
-	enum fc_err told = err == OK ? complete(&originals, copy)
-				     : state_fail_err(state, err, "change dump", NULL);
-	if (told == FC_OK)
-		told = dump(&originals, overlay_changes(copy), write, cookie);
+	const enum fc_err told = err == OK ? dump(&originals, copy, write, cookie)
+					   : state_fail_err(state, err, "change dump", NULL);
 	overlay_free(&copy);
 	engine_rest(state);
 	return told;
