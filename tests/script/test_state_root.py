@@ -75,12 +75,12 @@ class Forks(unittest.TestCase):
 
 
 class RecordedBlocks(Forks):
-    def reach(self, name, *args):
+    def reach(self, name, *args, options=""):
         """The root behind the block is the header's; the node, with its counters."""
         folder = corpus("mainnet-block-witness", name)
         block, witness = load(folder, "block.json"), load(folder, "witness.json")
         node, urls = self.fork("--witness", folder, *args)
-        with fc.Database(urls) as db, db.state() as state:
+        with fc.Database(urls + options) as db, db.state() as state:
             self.assertEqual(state.root(), witness["preStateRoot"])
             before = state.snapshot()
             apply_block(state, load(folder, "writes.json"))
@@ -114,6 +114,27 @@ class RecordedBlocks(Forks):
 
     def test_a_block_of_a_development_chain(self):
         self.reach(DEVELOPMENT)
+
+    def test_where_all_is_verified(self):
+        node = self.reach(DEVELOPMENT, options="#verify")
+        self.assertNotIn("eth_getAccountInfo", node.counters()["methods"])
+
+    def test_offline(self):
+        """What has been read is there, and who has not been proved is named."""
+        folder = corpus("mainnet-block-witness", DEVELOPMENT)
+        writes = load(folder, "writes.json")
+        node, _ = self.fork("--witness", folder)
+        with tempfile.TemporaryDirectory() as cache:
+            layers = "overlay://,memory://,lmdb://%s/cache,fork+%s#chain=1&block=977" % (
+                cache, node.url)
+            with fc.Database(layers) as db, db.state() as state:
+                apply_block(state, writes)
+            with fc.Database(layers + "&offline") as db, db.state() as state:
+                apply_block(state, writes)
+                with self.assertRaises(fc.FcError) as caught:
+                    state.root()
+        self.assertEqual(caught.exception.code, fc.OFFLINE_MISS)
+        self.assertRegex(caught.exception.detail, "proof of 0x[0-9a-f]{40} at block 977: ")
 
     def test_with_execution_witness(self):
         """Who has it is not asked for it as long as keys can be ground."""
