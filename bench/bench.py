@@ -24,9 +24,10 @@ Groups and their members:
     single, batch  {"forkcache" | "floor" | "nginx_return" | "nginx_cache": LOAD}
     latency        {"forkcache" | "floor": {"1" | "64" | "512": LOAD}}, by connections
     workers        {"1" | "2": LOAD}
-    memory, disk, database  what build/bench/memory, disk and database print
+    memory, disk, database, hits, roots  what the programs of these names print (build/bench)
     cold, start    see cold() and start()
-    overlay        {"states": [what build/bench/overlay prints, by slots of state]}
+    state          {"states": [what build/bench/state prints, by slots of state]}
+    waits          what build/bench/waits prints, and upstream_ms
     order          {"orders": [{"name", "memory", and what build/bench/order prints}]}
 
 LOAD is what build/bench/load prints, medians, and server_cpu_us_rounds: the value of each round.
@@ -55,6 +56,7 @@ BLOCK = 100  # BENCH_BLOCK of bench/measure.h
 CONNECTIONS = 64
 BATCH = 100
 UPSTREAM_MS = 50
+WAITS_MS = 20
 COLD_READS = 1000
 MEBIBYTE = 1 << 20
 
@@ -77,6 +79,7 @@ class Sizes:
             raise SystemExit("BENCH_KEYS: from %d to %d" % (BATCH, self.disk_entries))
         self.reads = pick(1000000, 10000)
         self.states = pick((1000, 100000, 10000000), (1000, 10000))
+        self.accounts = pick(1000000, 2000)
         self.requests_replayed = pick(None, 1000)
 
 
@@ -297,10 +300,31 @@ def database(scene):
                "--rounds", scene.sizes.rounds)
 
 
-def overlay(scene):
+def hits(scene):
+    return run("hits", SERVER_CORES, "--folder", os.path.join(scene.folder, "hits"), "--cache",
+               scene.cache, "--entries", scene.sizes.disk_entries, "--reads", scene.sizes.reads,
+               "--rounds", scene.sizes.rounds)
+
+
+def state(scene):
     """The largest takes a gigabyte."""
-    return {"states": [run("overlay", SERVER_CORES, "--slots", slots, "--reads", scene.sizes.reads,
+    return {"states": [run("state", SERVER_CORES, "--slots", slots, "--reads", scene.sizes.reads,
                            "--rounds", scene.sizes.rounds) for slots in scene.sizes.states]}
+
+
+def roots(scene):
+    return run("roots", SERVER_CORES, "--accounts", scene.sizes.accounts, "--rounds",
+               scene.sizes.rounds)
+
+
+def waits(scene):
+    with on_cores(LOAD_CORES):
+        node = MockNode()
+    with node:
+        node.control(latency_ms=WAITS_MS)
+        done = run("waits", SERVER_CORES, "--url", "fork+%s#block=%d" % (node.url, BLOCK),
+                   "--contract", node.samples()["reader"], "--rounds", scene.sizes.rounds)
+    return dict(done, upstream_ms=WAITS_MS)
 
 
 def order(scene):
@@ -322,8 +346,8 @@ def order(scene):
 
 GROUPS = {
     "single": single, "batch": batch, "latency": latency, "workers": workers, "cold": cold,
-    "memory": memory, "disk": disk, "database": database, "overlay": overlay, "order": order,
-    "start": start,
+    "memory": memory, "disk": disk, "hits": hits, "database": database, "state": state,
+    "roots": roots, "waits": waits, "order": order, "start": start,
 }
 
 

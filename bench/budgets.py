@@ -63,13 +63,18 @@ def why_batch_beside_one(results, row):
                10 * (row["value"] - floor)))
 
 
-def why_hit(results, _):
-    memory = results["memory"]
-    return ("a hit reads two places, the second known from the first: the index, then the cell. "
-            "On this machine one such read among as many bytes takes %d ns when the one before "
-            "has to be through, %d ns when many overlap. Fetching ahead changes it, as batches "
-            "do: %d ns a hit through the stack, keys built and all."
-            % (memory["chased_ns"], memory["line_ns"], memory["batched_ns"]))
+def why_hit(kind):
+    def why(results, row):
+        hits = results["hits"]
+        direct = hits[kind + "_direct_ns"]
+        lines = dig(results, "memory.chased_ns")
+        return ("%d ns are spent below the interface%s, %d on it. A hit reads two places, the "
+                "second known from the first: the index, then the entry%s."
+                % (direct, " by what answers" if direct < row["value"] else "",
+                   max(0, row["value"] - direct),
+                   "; one such read among as many bytes takes %d ns here when the one before has "
+                   "to be through" % lines if lines else ""))
+    return why
 
 
 def why_disk(_, row):
@@ -77,9 +82,10 @@ def why_disk(_, row):
             "use." % (row["value"] - row["floor"]))
 
 
-def why_database(_, row):
-    return ("%d ns of a hit are spent above mdb_get: on the key, the checksum and the value."
-            % (row["value"] - row["floor"]))
+def why_database(results, row):
+    return ("%d ns of a hit are spent above mdb_get: on the key, the checksum and the value; %d "
+            "of them on the interface."
+            % (row["value"] - row["floor"], row["value"] - results["database"]["database_ns"]))
 
 
 def why_cold(results, _):
@@ -95,8 +101,8 @@ def why_start(results, _):
             % ((start["file_bytes"] + start["use_bytes"]) / 1e6, start["resident_mb"]))
 
 
-def why_overlay(results, _):
-    largest = results["overlay"]["states"][-1]
+def why_state(results, _):
+    largest = results["state"]["states"][-1]
     return ("what is undone stands at random places, which are fetched ahead; reading one slot of "
             "{:,} takes {:.0f} ns here.".format(largest["slots"], largest["read_ns"]))
 
@@ -137,16 +143,29 @@ def beside_one_read(results):
                   3.00, why_batch_beside_one)
 
 
-def overlay_rows(results):
+HITS = (
+    ("memory", "memory hit through a handle, database in memory"),
+    ("own", "memory hit through a handle, written by itself"),
+    ("cached", "memory hit through a handle, cache over a file database"),
+    ("fork", "memory hit through a handle, warm fork"),
+)
+
+
+def hit_rows(results):
+    return [row(name, "ns", dig(results, "hits.%s_ns" % kind), 60, why_hit(kind))
+            for kind, name in HITS]
+
+
+def state_rows(results):
     """Snapshot and revert may not depend on the size of the state: a row for each size."""
     rows = []
-    for state in dig(results, "overlay.states") or [{}]:
+    for state in dig(results, "state.states") or [{}]:
         over = ", {:,} slots of state".format(state["slots"]) if state else ""
-        rows += [row("snapshot" + over, "ns", state.get("snapshot_ns"), 100, why_overlay),
+        rows += [row("snapshot" + over, "ns", state.get("snapshot_ns"), 100, why_state),
                  row("revert, for each of 1,000 changes" + over, "ns", state.get("revert_ns"), 50,
-                     why_overlay),
+                     why_state),
                  row("revert, for each of 100,000 changes" + over, "ns",
-                     state.get("revert_many_ns"), 50, why_overlay),
+                     state.get("revert_many_ns"), 50, why_state),
                  row("memory for a written slot" + over, "bytes", state.get("counted_bytes"), 128,
                      why_bytes)]
     return rows
@@ -154,7 +173,7 @@ def overlay_rows(results):
 
 def measured(results):
     disk, bare = dig(results, "disk.store_ns"), dig(results, "disk.bare_ns")
-    database, record = dig(results, "database.database_ns"), dig(results, "database.bare_ns")
+    database, record = dig(results, "database.handle_ns"), dig(results, "database.bare_ns")
     cold_ms = dig(results, "cold.ms")
     return [
         beside_server(results, "one cached read, beside a server that parses nothing", "single",
@@ -164,12 +183,9 @@ def measured(results):
         beside_server(results, "batch of 100, beside a server that parses nothing", "batch",
                       "floor", 3.00, why_batch),
         beside_one_read(results),
-        row("memory hit, key ready", "ns", dig(results, "memory.streamed_ns"), 60, why_hit),
-        row("memory hit, key built just before (building taken off)", "ns",
-            dig(results, "memory.built_net_ns"), 60, why_hit),
         beside("disk hit, beside a bare mdb_get", "ns", disk, bare, disk / bare if disk else None,
                1.30, why_disk),
-        beside("file database hit, beside a bare mdb_get", "ns", database, record,
+        beside("file database hit through a handle, beside a bare mdb_get", "ns", database, record,
                database / record if database else None, 1.30, why_database),
         row("1,000 cold reads at once, in round trips", "", cold_ms / results["cold"]["upstream_ms"]
             if cold_ms else None, 3, why_cold),
@@ -183,7 +199,7 @@ def measured(results):
         row("disk for a record", "bytes", dig(results, "start.record_bytes"), 170, why_bytes),
         row("disk for a slot of the file database", "bytes", dig(results, "database.slot_bytes"),
             170, why_bytes),
-    ] + overlay_rows(results)
+    ] + hit_rows(results) + state_rows(results)
 
 
 def verdict(one):

@@ -111,13 +111,6 @@ def library_rows(results):
         d = results["disk"]
         rows += [["disk hit, %s records" % number(d["entries"]), with_unit(d["store_ns"], "ns")],
                  ["limit: mdb_get of the same", with_unit(d["bare_ns"], "ns")]]
-    if "database" in results:
-        d = results["database"]
-        rows += [["file database hit, %s slots" % number(d["entries"]),
-                  with_unit(d["database_ns"], "ns")],
-                 ["limit: mdb_get of the same", with_unit(d["bare_ns"], "ns")],
-                 ["writing a slot of it, 1,000 a batch", with_unit(d["write_ns"], "ns")],
-                 ["disk for a slot of it", with_unit(d["slot_bytes"], "bytes")]]
     if "start" in results:
         s = results["start"]
         rows += [["start with %s entries, none in memory" % number(s["entries"]),
@@ -136,14 +129,77 @@ def library_rows(results):
     return rows
 
 
-OVERLAY_HEAD = ["slots of state", "read", "write after a snapshot", "snapshot",
-                "revert, each of 1,000", "each of 100,000", "bytes for a slot", "resident"]
+HANDLE_HEAD = ["what", "through a handle", "by itself", "the interface costs"]
 
 
-def overlay_rows(group):
+def handle_row(name, through, direct):
+    return [name, with_unit(through, "ns"), with_unit(direct, "ns"),
+            with_unit(through - direct, "ns")]
+
+
+def handle_rows(results):
+    rows = []
+    if "hits" in results:
+        h = results["hits"]
+        rows += [handle_row(name, h[kind + "_ns"], h[kind + "_direct_ns"]) for kind, name in (
+            ("memory", "slot of a database in memory: changes_read_slot"),
+            ("own", "slot that the handle has written: changes_read_slot"),
+            ("fork", "slot of a fork, in memory: stack_get_fact"),
+            ("account", "three fields of an account in memory: changes_read_account"))]
+        rows += [["slot of a file database, in its cache; without the cache: filedb_get_slot",
+                  with_unit(h["cached_ns"], "ns"), with_unit(h["cached_direct_ns"], "ns"), ""]]
+    if "database" in results:
+        d = results["database"]
+        rows += [handle_row("slot of a file database: filedb_get_slot", d["handle_ns"],
+                            d["database_ns"]),
+                 ["limit: mdb_get of the same", "", with_unit(d["bare_ns"], "ns"), ""],
+                 ["writing a slot of it, 1,000 a batch", with_unit(d["write_ns"], "ns"), "", ""]]
+    for state in results.get("state", {}).get("states", [])[1:2]:
+        rows += [handle_row("snapshot: overlay_take_mark", state["snapshot_ns"],
+                            state["mark_ns"]),
+                 handle_row("revert, each of 1,000: overlay_revert", state["revert_ns"],
+                            state["undo_ns"])]
+    return rows
+
+
+STATE_HEAD = ["slots of state", "read", "write, published", "in a batch of 1,000",
+              "after a snapshot", "snapshot", "revert, each of 1,000", "each of 100,000",
+              "bytes for a slot", "resident"]
+
+
+def state_rows(group):
     return [[number(o["slots"])] + [with_unit(o[key], "ns") for key in (
-        "read_ns", "write_ns", "snapshot_ns", "revert_ns", "revert_many_ns")]
+        "read_ns", "publish_ns", "batch_ns", "write_ns", "snapshot_ns", "revert_ns",
+        "revert_many_ns")]
             + [number(o["counted_bytes"]), number(o["resident_bytes"])] for o in group["states"]]
+
+
+ROOT_HEAD = ["state root", "changed", "takes", "accounts a second"]
+
+
+def root_rows(r):
+    part = r["accounts"] // 100
+    many = [("of everything, for the first time", r["accounts"], "bulk_us"),
+            ("after publishing accounts", part, "changed_us"),
+            ("after writing accounts in a snapshot", part, "local_us")]
+    few = [("after publishing an account", "1 account", "one_us"),
+           ("after writing an account in a snapshot", "1 account", "one_local_us"),
+           ("after the first slot of an account with %s" % number(r["slots"]), "1 slot",
+            "first_slot_us"),
+           ("after one more of its slots", "1 slot", "one_slot_us"),
+           ("again", "nothing", "nothing_us")]
+    return [[name, "%s accounts" % number(n), with_unit(r[key] / 1e3, "ms"),
+             number(n / r[key] * 1e6)] for name, n, key in many] + \
+        [[name, what, with_unit(r[key], "us"), ""] for name, what, key in few]
+
+
+WAIT_HEAD = ["cold reads", "one after the other", "at once, as operations", "in one call"]
+
+
+def wait_rows(group):
+    return [[number(w["n"])] + [with_unit(w[key], "ms")
+                                for key in ("sync_ms", "async_ms", "many_ms")]
+            for w in group["in_flight"]]
 
 
 ORDER_HEAD = ["recorded order", "accesses", "things", "memory", "entries", "hits", "exact LRU",
@@ -174,9 +230,14 @@ def tables(document):
         yield "workers", "Workers", WORKER_HEAD, worker_rows(results["workers"])
     if library_rows(results):
         yield "library", "Cache, start, cold reads", LIBRARY_HEAD, library_rows(results)
-    if "overlay" in results:
-        yield ("overlay", "Writes, snapshots, reverts", OVERLAY_HEAD,
-               overlay_rows(results["overlay"]))
+    if handle_rows(results):
+        yield "handle", "The library, and what its interface costs", HANDLE_HEAD, handle_rows(results)
+    if "state" in results:
+        yield "state", "Writes, snapshots, reverts", STATE_HEAD, state_rows(results["state"])
+    if "roots" in results:
+        yield "roots", "State root", ROOT_HEAD, root_rows(results["roots"])
+    if "waits" in results:
+        yield "waits", "Waiting, or not", WAIT_HEAD, wait_rows(results["waits"])
     if "order" in results:
         yield "order", "Hit ratio", ORDER_HEAD, order_rows(results["order"])
 
@@ -257,18 +318,32 @@ With many connections that is mostly the time for which the others are served; s
 beside it.""",
     "workers": """With two workers the load generator shares the cores. On a machine of two cores
 this shows that workers do not stand in each other's way, not what two workers can do.""",
-    "library": """The memory cache, the disk cache and the file database by themselves, without HTTP
-(`bench/memory.c`, `bench/disk.c`, `bench/database.c`): processor time (writing: time), random places, medians. When keys are ready in
+    "library": """The memory cache and the disk cache by themselves, without HTTP
+(`bench/memory.c`, `bench/disk.c`): processor time, random places, medians. When keys are ready in
 an array, the processor begins the next hit before this one is through; when each is built just
 before, it does so less. Calls of a batch are looked up in passes that fetch ahead. The memory for
 a cell is that of the whole table divided by the cells in it: tables are reserved once and
 touched as they fill. The folder from which forkcache starts is not in the system's memory, as
 after a start of the machine.""",
-    "overlay": """What an overlay of local writes costs by itself (`bench/overlay.c`): slots that
-are there, 256 to an account, at random. Writing one journals what was there before. Reading and
-writing in a state that is larger than the processor's caches is mostly waiting for memory; a
-revert goes back over what was written last, and fetches it ahead. Resident memory is counted in
-pages, which says little of 1,000 slots.""",
+    "handle": """What a caller of `forkcache.h` pays for an answer that is there, and what it
+costs to ask the part that has it without the interface: no checks of arguments, no layers above,
+no gate that keeps publications apart from reads (`bench/hits.c`, `bench/database.c`,
+`bench/state.c`). {entries} slots, 256 to an account, at random; processor time, medians of rounds
+that take turns. What comes in between keeps the processor from beginning one read while another
+waits for memory, and counts for more than its instructions.""",
+    "state": """A handle of a database in memory (`bench/state.c`) with so many slots, 256 to an
+account, at random. A write outside of everything is published by itself. Snapshots are taken
+within another, as the calls of a transaction are; writing after one journals what was there
+before. Reading and writing in a state that is larger than the processor's caches is mostly waiting
+for memory; a revert goes back over what was written last, and fetches it ahead. Resident memory is
+counted in pages, which says little of 1,000 slots.""",
+    "roots": """`fc_state_root` of a database in memory (`bench/roots.c`), on one thread, without
+the writes before it. The first root makes the trie of all accounts; storage tries are made again
+when a slot of the account is written for the first time. Then only what was written since is
+hashed again, from the leaf up.""",
+    "waits": """Slots of a fork that nobody has asked for before, from a node that answers after
+{waits_ms} ms (`bench/waits.c`): until the last is there. A caller that waits for each has one in
+flight; operations and many reads in one call share requests.""",
     "order": """What the memory cache hits when it replays orders that were recorded, beside an
 exact LRU of as many entries and beside a cache that never evicts, which none can beat. `requests
 of` are what the test suites of two projects asked their node, in order. In the mainnet blocks
@@ -279,7 +354,9 @@ reads.""",
 
 def page(document):
     settings = document["settings"]
-    sizes = {"keys": number(settings["keys"]), "batch": settings["batch"]}
+    sizes = {"keys": number(settings["keys"]), "batch": settings["batch"],
+             "entries": number(document["results"].get("hits", {}).get("entries")),
+             "waits_ms": document["results"].get("waits", {}).get("upstream_ms")}
     busy = busy_line(document)
     parts = [INTRODUCTION.format(machine=machine_line(document), rounds=settings["rounds"],
                                  busy="\n\n" + busy if busy else "")]
