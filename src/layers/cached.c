@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "layers/cached.h"
 #include "cache/memcache.h"
+#include "layers/keys.h"
 #include "layers/shared.h"
 
 enum { ACCOUNTS, SLOTS, CODE, KINDS };
@@ -39,26 +40,21 @@ static atomic_uint *epoch_of(struct cached *cached, const struct eth_address *ad
 static struct cell_key field_key(struct cached *cached, const struct eth_address *address,
 				 unsigned field)
 {
-	struct cell_key key = {.kind = (uint8_t)field, .len = 24};
-	const unsigned forgotten =
-		atomic_load_explicit(&cached->forgotten, memory_order_relaxed);
-	memcpy(key.bytes, address->bytes, 20);
-	memcpy(key.bytes + 20, &forgotten, 4);
+	const uint64_t scope[2] = {
+		atomic_load_explicit(&cached->forgotten, memory_order_relaxed), 0};
+	struct cell_key key;
+	key_scoped(&key, field, scope, address, NULL);
 	return key;
 }
 
 static struct cell_key slot_key(struct cached *cached, const struct eth_address *address,
 				const struct eth_bytes32 *slot)
 {
-	struct cell_key key = {.len = 60};
-	const unsigned forgotten =
-		atomic_load_explicit(&cached->forgotten, memory_order_relaxed);
-	const unsigned epoch =
-		atomic_load_explicit(epoch_of(cached, address), memory_order_relaxed);
-	memcpy(key.bytes, address->bytes, 20);
-	memcpy(key.bytes + 20, slot->bytes, 32);
-	memcpy(key.bytes + 52, &forgotten, 4);
-	memcpy(key.bytes + 56, &epoch, 4);
+	const uint64_t scope[2] = {
+		atomic_load_explicit(&cached->forgotten, memory_order_relaxed),
+		atomic_load_explicit(epoch_of(cached, address), memory_order_relaxed)};
+	struct cell_key key;
+	key_scoped(&key, 0, scope, address, slot);
 	return key;
 }
 

@@ -26,29 +26,38 @@ enum cell_kind {
 #define BLOB_REPLY 'r'
 
 /*
- * Of a fact at a block; slot NULL for a field of the account.
+ * Of a slot or a field (slot NULL) of an account, within what the first two words say.
  *
  *     0           16        48           68   69  70
- *     | block: 16 | slot: 32 | address: 20 | kind | len | 0 |
+ *     | scope: 16 | slot: 32 | address: 20 | kind | len | 0 |
  *
  * The key is hashed at once, by words: each is written by one store, since a load of what two
  * stores have written waits until both have left the processor's queue.
  */
-static inline void key_fact(struct cell_key *key, enum cell_kind kind,
-			    const struct eth_bytes32 *block, const struct eth_address *address,
-			    const struct eth_bytes32 *slot)
+static inline void key_scoped(struct cell_key *key, unsigned kind, const uint64_t scope[2],
+			      const struct eth_address *address, const struct eth_bytes32 *slot)
 {
 	uint32_t rest;
 	memcpy(&rest, address->bytes + 16, 4);
 	const uint64_t last = rest | (uint64_t)kind << 32 | (uint64_t)MEMCACHE_KEY_MAX << 40;
 
-	memcpy(key->bytes, block->bytes, 16);
+	memcpy(key->bytes, scope, 16);
 	if (slot != NULL)
 		memcpy(key->bytes + 16, slot->bytes, 32);
 	else
 		memset(key->bytes + 16, 0, 32);
 	memcpy(key->bytes + 48, address->bytes, 16);
 	memcpy((char *)key + 64, &last, sizeof last);
+}
+
+/* Of a fact at a block; slot NULL for a field of the account. */
+static inline void key_fact(struct cell_key *key, enum cell_kind kind,
+			    const struct eth_bytes32 *block, const struct eth_address *address,
+			    const struct eth_bytes32 *slot)
+{
+	uint64_t scope[2];
+	memcpy(scope, block->bytes, sizeof scope);
+	key_scoped(key, (unsigned)kind, scope, address, slot);
 }
 _Static_assert(offsetof(struct cell_key, kind) == 68 && offsetof(struct cell_key, len) == 69,
 	       "the last word of a key");

@@ -12,12 +12,38 @@
 
 /* ---- views ---- */
 
+static void join(struct source *source, struct source_view *view)
+{
+	view->source = source;
+	pthread_mutex_lock(&source->views_lock);
+	view->next = source->views;
+	view->link = &source->views;
+	if (view->next != NULL)
+		view->next->link = &view->next;
+	source->views = view;
+	pthread_mutex_unlock(&source->views_lock);
+}
+
+static void leave(struct source_view *view)
+{
+	struct source *source = view->source;
+
+	pthread_mutex_lock(&source->views_lock);
+	for (int i = 0; i < SOURCE_COUNTS; i++)
+		source->gone[i] += atomic_load_explicit(&view->counts[i], memory_order_relaxed);
+	*view->link = view->next;
+	if (view->next != NULL)
+		view->next->link = view->link;
+	pthread_mutex_unlock(&source->views_lock);
+}
+
 static void view_free(struct layer_view **layer_view)
 {
 	struct source_view *view = source_view_of(*layer_view);
 
 	if (view == NULL)
 		return;
+	leave(view);
 	source_ops_free(view);
 	stack_view_free(&view->stack);
 	fed_clear(&view->fed);
@@ -41,7 +67,7 @@ static enum err view_new(struct layer *layer, struct loop *loop, struct layer_vi
 		return err_set(detail, err, "a view of the fork: %s", err_name(err));
 	}
 	view->view.layer = layer;
-	view->source = source;
+	join(source, view);
 	*out = &view->view;
 	return OK;
 }
@@ -59,9 +85,15 @@ static void forget(struct layer_view *view)
 
 /* ---- figures ---- */
 
-static uint64_t get(atomic_ullong *counter)
+static void add_counts(struct source *source, uint64_t counts[SOURCE_COUNTS])
 {
-	return atomic_load_explicit(counter, memory_order_relaxed);
+	pthread_mutex_lock(&source->views_lock);
+	for (int i = 0; i < SOURCE_COUNTS; i++) {
+		counts[i] = source->gone[i];
+		for (struct source_view *v = source->views; v != NULL; v = v->next)
+			counts[i] += atomic_load_explicit(&v->counts[i], memory_order_relaxed);
+	}
+	pthread_mutex_unlock(&source->views_lock);
 }
 
 static void stats(struct layer *layer, struct layer_stats *out)
@@ -70,17 +102,19 @@ static void stats(struct layer *layer, struct layer_stats *out)
 	struct memcache_stats memory;
 	struct store_stats disk;
 	struct stack_stats stack;
+	uint64_t counts[SOURCE_COUNTS];
 
+	add_counts(source, counts);
 	stack_stats(source->stack, &stack, &memory);
-	out->accounts.hits += get(&source->account_hits);
-	out->accounts.misses += get(&source->account_misses);
-	out->slots.hits += get(&source->slot_hits);
-	out->slots.misses += get(&source->slot_misses);
+	out->accounts.hits += counts[SOURCE_ACCOUNT_HITS];
+	out->accounts.misses += counts[SOURCE_ACCOUNT_MISSES];
+	out->slots.hits += counts[SOURCE_SLOT_HITS];
+	out->slots.misses += counts[SOURCE_SLOT_MISSES];
 	out->slots.evicted += memory.cell_evictions;
 	out->slots.bytes += memory.cells * CELL_BYTES;
 	out->slots.capacity_bytes += memory.cell_capacity * CELL_BYTES;
-	out->code.hits += get(&source->code_hits);
-	out->code.misses += get(&source->code_misses);
+	out->code.hits += counts[SOURCE_CODE_HITS];
+	out->code.misses += counts[SOURCE_CODE_MISSES];
 	out->code.evicted += memory.blob_evictions;
 	out->code.bytes += memory.blob_bytes;
 	out->code.capacity_bytes += memory.blob_capacity_bytes;
@@ -150,6 +184,7 @@ static void source_free(struct layer **layer)
 	store_pool_put(&source->store);
 	trie_nodes_free(&source->nodes);
 	pthread_mutex_destroy(&source->nodes_lock);
+	pthread_mutex_destroy(&source->views_lock);
 	free(source);
 	*layer = NULL;
 }
@@ -282,6 +317,7 @@ enum err source_new(const struct source_config *config, struct layer **out,
 	source->layer.ops = &ops;
 	source->verify = config->verify;
 	pthread_mutex_init(&source->nodes_lock, NULL);
+	pthread_mutex_init(&source->views_lock, NULL);
 	enum err err = open_caches(source, config, detail);
 	if (err == OK)
 		err = config->urls_n > 0 ? stand_online(source, config, detail)

@@ -15,6 +15,17 @@
 /* Most slots in one eth_getProof: go-ethereum's limit. */
 #define PROOF_SLOTS_MAX 1024
 
+/* Hits and misses of tries, by what was asked for: each view counts its own. */
+enum source_count {
+	SOURCE_ACCOUNT_HITS,
+	SOURCE_ACCOUNT_MISSES,
+	SOURCE_SLOT_HITS,
+	SOURCE_SLOT_MISSES,
+	SOURCE_CODE_HITS,
+	SOURCE_CODE_MISSES,
+	SOURCE_COUNTS
+};
+
 struct source {
 	struct layer layer;
 	struct store *store; /* of the pool; NULL: no disk */
@@ -24,9 +35,9 @@ struct source {
 	bool verify, bypass;
 	pthread_mutex_t nodes_lock; /* nodes; a text that was found is read without it */
 	struct trie_nodes *nodes;
-	/* Relaxed; hits and misses of tries by what was asked for. */
-	atomic_ullong account_hits, account_misses, slot_hits, slot_misses, code_hits,
-		code_misses;
+	pthread_mutex_t views_lock; /* of all below */
+	struct source_view *views;
+	unsigned long long gone[SOURCE_COUNTS]; /* of views that are gone */
 };
 
 struct source_view {
@@ -35,6 +46,8 @@ struct source_view {
 	struct stack_view *stack;
 	struct fed fed;
 	struct source_op *ops; /* all that have not ended */
+	atomic_ullong counts[SOURCE_COUNTS];
+	struct source_view *next, **link; /* by the source's views_lock */
 };
 
 static inline struct source *source_of(struct layer *layer)

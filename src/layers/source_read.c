@@ -18,9 +18,13 @@ static const struct field {
 };
 #define FIELDS_N (sizeof all_fields / sizeof all_fields[0])
 
-static void count(atomic_ullong *counter)
+/* Only this view's thread writes them. */
+static void count(struct source_view *view, enum source_count which)
 {
-	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+	atomic_ullong *counter = &view->counts[which];
+
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+			      memory_order_relaxed);
 }
 
 static void set_field(struct account_fields *fields, unsigned bit,
@@ -41,9 +45,11 @@ static bool cached(struct source_view *view, enum fact_kind kind,
 		   const struct eth_address *address, const struct eth_bytes32 *slot,
 		   struct eth_bytes32 *value)
 {
-	struct fact fact = {
-		.kind = kind, .address = *address, .block = view->source->anchor.block};
+	const struct stack_block *block = &view->source->anchor.block;
 
+	if (stack_get_word(view->stack, kind, &block->at.hash, address, slot, value) == HIT)
+		return true;
+	struct fact fact = {.kind = kind, .address = *address, .block = *block};
 	if (slot != NULL)
 		fact.slot = *slot;
 	fact_prepare(view->stack, &fact);
@@ -63,7 +69,7 @@ static void known_fields(struct source_view *view, const struct eth_address *add
 	struct eth_bytes32 value;
 
 	out->mask = 0;
-	for (size_t i = 0; i < FIELDS_N; i++) {
+	for (size_t i = 0; i < FIELDS_N && view->fed.n > 0; i++) {
 		const struct fed_key key = {.kind = all_fields[i].fed, .address = *address};
 		if ((wanted & all_fields[i].bit) && fed_get(&view->fed, &key, &value, NULL))
 			set_field(out, all_fields[i].bit, &value);
@@ -165,10 +171,10 @@ enum lookup source_account(struct layer_view *layer_view, const struct eth_addre
 		lack &= wanted;
 	}
 	if (lack == 0) {
-		count(&view->source->account_hits);
+		count(view, SOURCE_ACCOUNT_HITS);
 		return HIT;
 	}
-	count(&view->source->account_misses);
+	count(view, SOURCE_ACCOUNT_MISSES);
 	return fields_lacking(view->source, address, lack, needs, fault);
 }
 
@@ -191,10 +197,12 @@ static bool slot_by_root(struct source_view *view, const struct eth_address *add
 static bool find_slot(struct source_view *view, const struct eth_address *address,
 		      const struct eth_bytes32 *slot, struct eth_bytes32 *value)
 {
-	const struct fed_key key = {.kind = FED_SLOT, .address = *address, .slot = *slot};
-
-	if (fed_get(&view->fed, &key, value, NULL))
-		return true;
+	if (view->fed.n > 0) {
+		const struct fed_key key = {
+			.kind = FED_SLOT, .address = *address, .slot = *slot};
+		if (fed_get(&view->fed, &key, value, NULL))
+			return true;
+	}
 	if (!view->source->verify && cached(view, FACT_SLOT, address, slot, value))
 		return true;
 	return slot_by_root(view, address, slot, value);
@@ -205,13 +213,13 @@ enum lookup source_slot(struct layer_view *layer_view, const struct eth_address 
 			struct needs *needs, struct fault *fault)
 {
 	struct source_view *view = source_view_of(layer_view);
-	const struct need need = {.kind = NEED_SLOT, .address = *address, .slot = *slot};
 
 	if (find_slot(view, address, slot, value)) {
-		count(&view->source->slot_hits);
+		count(view, SOURCE_SLOT_HITS);
 		return HIT;
 	}
-	count(&view->source->slot_misses);
+	count(view, SOURCE_SLOT_MISSES);
+	const struct need need = {.kind = NEED_SLOT, .address = *address, .slot = *slot};
 	return lacking(&need, needs, fault);
 }
 
@@ -239,10 +247,10 @@ enum lookup source_code(struct layer_view *layer_view, const struct eth_address 
 
 	*code = NULL;
 	if (source_code_hash(view, address, &hash) && find_code(view, &hash, code)) {
-		count(&view->source->code_hits);
+		count(view, SOURCE_CODE_HITS);
 		return HIT;
 	}
-	count(&view->source->code_misses);
+	count(view, SOURCE_CODE_MISSES);
 	return lacking(&need, needs, fault);
 }
 

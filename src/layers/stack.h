@@ -123,6 +123,11 @@ void fact_prepare(struct stack_view *view, struct fact *fact);
 void fact_prefetch(const struct stack_view *view, const struct fact *fact);
 /* HIT or MISS, from memory, else from disk. */
 enum lookup stack_get_fact(struct stack_view *view, struct fact *fact);
+/* A fact that is one word (not FACT_CODE), in memory only, without making a struct fact of it;
+ * after a MISS ask by one. slot NULL: of the account. */
+enum lookup stack_get_word(struct stack_view *view, enum fact_kind kind,
+			   const struct eth_bytes32 *block, const struct eth_address *address,
+			   const struct eth_bytes32 *slot, struct eth_bytes32 *value);
 /* Makes a borrowed code outlive the turn. */
 void fact_pin(struct fact *fact);
 void fact_release(struct fact *fact);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* What the files of stack.h share: stack.c, and stack_rooted.c (facts by roots). */
+/* What the files of stack.h share: stack.c, stack_rooted.c (facts by roots), stack_word.c. */
 #include "base/buf.h"
 #include "layers/in_use.h"
 #include "layers/stack.h"
