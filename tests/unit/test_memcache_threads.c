@@ -37,7 +37,8 @@ struct shared {
 /* The threads have met: a run in which they did not says nothing, so that it goes on. */
 static bool have_met(struct shared *shared)
 {
-	return __builtin_popcount(atomic_load(&shared->versions)) > 16;
+	return atomic_load(&shared->hits) > 1000 &&
+	       __builtin_popcount(atomic_load(&shared->versions)) > 16;
 }
 
 struct worker {
@@ -288,7 +289,6 @@ static struct memcache_stats run(uint64_t keys, void *(*writer)(void *),
 	memcache_stats(shared.cache, &stats);
 	memcache_free(&shared.cache);
 	assert_int_equal(atomic_load(&shared.wrong), 0);
-	assert_true(atomic_load(&shared.hits) > 1000);
 	assert_true(have_met(&shared));
 	return stats;
 }
