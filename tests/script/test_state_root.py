@@ -90,8 +90,10 @@ class RecordedBlocks(Forks):
         return node
 
     def test_a_mainnet_block(self):
-        """One of its deletions collapses a branch, whose other child only a ground slot shows."""
-        node = self.reach(MAINNET)
+        """One of its deletions collapses a branch, whose other child only a ground slot shows:
+        debug_executionWitness, which the node has, is not needed for it."""
+        node = self.reach(MAINNET, "--execution-witness")
+        self.assertNotIn("debug_executionWitness", node.counters()["methods"])
         touched, slots = written(load(corpus("mainnet-block-witness", MAINNET), "writes.json"))
         asked, others = 0, []
         for key in node.keys():
@@ -135,11 +137,6 @@ class RecordedBlocks(Forks):
                     state.root()
         self.assertEqual(caught.exception.code, fc.OFFLINE_MISS)
         self.assertRegex(caught.exception.detail, "proof of 0x[0-9a-f]{40} at block 977: ")
-
-    def test_with_execution_witness(self):
-        """Who has it is not asked for it as long as keys can be ground."""
-        node = self.reach(MAINNET, "--execution-witness")
-        self.assertNotIn("debug_executionWitness", node.counters()["methods"])
 
     def test_a_write_left_out(self):
         """Each slot and account as before the block by itself makes another root."""
