@@ -54,17 +54,14 @@ static void on_finding(void *cookie, enum err err, const char *what)
 		finding->fn(finding->cookie, fc_err_from(err), what);
 }
 
-/* The root that was stored with the last commit, if the state is still that one. */
-static enum fc_err check_root(struct fc_state *s, struct finding *finding)
+static enum fc_err compare_root(struct fc_state *s, struct layer_view *view,
+				struct finding *finding)
 {
-	struct layer_view *view = state_writable_view(s->state);
 	char expected[64], got[64];
 	struct err_detail what;
 	struct eth_bytes32 stored;
 	struct fc_bytes32 root;
 	struct fault fault;
-	if (!view || !overlay_is_empty(state_overlay(s->state)))
-		return FC_OK;
 	const enum lookup found = shared_stored_root(view, &stored, &fault);
 	if (found == FAILED)
 		return state_fail_err(s, fault.err, "check: the stored root",
@@ -80,6 +77,22 @@ static enum fc_err check_root(struct fc_state *s, struct finding *finding)
 		       "the state root is 0x%.64s, and 0x%.64s was stored", got, expected);
 	on_finding(finding, ERR_CORRUPT, what.text);
 	return state_fail(s, FC_ERR_CORRUPTED, "check: %s", what.text);
+}
+
+/* The root that was stored with the last commit, if the state is still that one, and stays it:
+ * others publish. */
+static enum fc_err check_root(struct fc_state *s, struct finding *finding)
+{
+	struct layer_view *view = state_writable_view(s->state);
+	if (!view || !overlay_is_empty(state_overlay(s->state)))
+		return FC_OK;
+	const bool pins = !shared_is_pinned(view);
+	if (pins && shared_pin(view) != OK)
+		return state_fail_err(s, ERR_NOMEM, "check", NULL);
+	const enum fc_err err = compare_root(s, view, finding);
+	if (pins)
+		shared_unpin(view);
+	return err;
 }
 
 enum fc_err fc_check(struct fc_state *state, fc_finding_fn *fn, void *cookie)

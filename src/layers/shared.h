@@ -50,7 +50,8 @@ enum err shared_flush(struct layer *layer, bool sync, struct err_detail *detail)
 enum err shared_store_root(struct layer_view *view, uint64_t sequence,
 			   const struct eth_bytes32 *root,
 			   struct err_detail *detail) WARN_UNUSED;
-/* HIT: *root is what was stored for the state that the file holds, and nothing waits for it.
+/* HIT: *root is what was stored for the state that the file holds, nothing waits for it, and it
+ * is the state that the view sees (if it is pinned: else for as long as nothing is published).
  * FAILED: *fault. */
 enum lookup shared_stored_root(struct layer_view *view, struct eth_bytes32 *root,
 			       struct fault *fault);

@@ -187,11 +187,12 @@ enum lookup shared_stored_root(struct layer_view *view, struct eth_bytes32 *root
 			       struct fault *fault)
 {
 	struct shared *shared = shared_of(view);
+	const struct shared_view *v = shared_view_of(view);
 	enum lookup found = MISS;
 	if (!shared->file)
 		return MISS;
 	pthread_mutex_lock(&shared->turn);
-	if (shared->pending == 0)
+	if (shared->pending == 0 && (!v->pinned || v->pin == shared->sequence))
 		found = filedb_get_root(shared->reader, root, &fault->err, &fault->detail);
 	filedb_reader_rest(shared->reader);
 	pthread_mutex_unlock(&shared->turn);

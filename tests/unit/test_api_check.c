@@ -97,10 +97,38 @@ static void a_stored_root_is_compared(void **unused)
 	fixture_remove(folder);
 }
 
+/* What another has stored meanwhile is not of what this one sees. */
+static void a_transaction_is_not_compared_with_a_later_root(void **unused)
+{
+	struct fc_state *state, *other;
+	struct fc_bytes32 root;
+	struct fc_db *db;
+	uint64_t tx;
+
+	(void)unused;
+	fixture_folder(folder);
+	open_all(&db, &state);
+	assert_ok(fc_state_new(db, NULL, &other));
+	set_balance(other, 1);
+	assert_ok(fc_commit(other, &root));
+	assert_ok(fc_tx_begin(state, &tx));
+	assert_ok(fc_check(state, on_finding, NULL));
+	set_balance(other, 2);
+	assert_ok(fc_commit(other, &root));
+	assert_ok(fc_check(state, on_finding, NULL));
+	assert_ok(fc_check(other, on_finding, NULL));
+	assert_string_equal(findings, "");
+	assert_ok(fc_tx_rollback(state, tx));
+	fc_state_free(&other);
+	close_all(&db, &state);
+	fixture_remove(folder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_stored_root_is_compared),
+		cmocka_unit_test(a_transaction_is_not_compared_with_a_later_root),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
