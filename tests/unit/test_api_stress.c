@@ -338,6 +338,10 @@ static void rooting(struct worker *w, struct fc_state *s)
 	else
 		expect(fc_tx_rollback(s, tx) == FC_OK);
 	expect(fc_state_root(s, &again) == FC_OK);
+	if (pick(w, 4) == 0) {
+		expect(fc_commit(s, &again) == FC_OK);
+		expect(fc_check(s, NULL, NULL) == FC_OK);
+	}
 	atomic_fetch_add(&roots, 1);
 }
 
@@ -366,6 +370,13 @@ static void begin(struct fc_state *s)
 		const struct fc_address address = account_at(i);
 		put_fields(s, &address, EACH, 1);
 		put_number(s, &address, 1);
+	}
+	/* Storage without an account is a finding of fc_check. */
+	for (unsigned i = 0; i < COUNTERS; i++) {
+		const struct fc_address counter = counter_at(i);
+		put_fields(s, &counter, 1, 1);
+		put_slot(s, &counter, 0, 1);
+		put_slot(s, &counter, 1, 1);
 	}
 }
 
