@@ -2,6 +2,7 @@
 #include "base/keccak.h"
 #include "base/trie_account.h"
 #include "layers/root_impl.h"
+#include <stdlib.h>
 
 static bool resolve(void *cookie, const struct eth_bytes32 *hash, struct span *rlp)
 {
@@ -113,33 +114,53 @@ static enum err set_slot(struct work *work, struct storage *storage,
 					   slot, &prefix);
 }
 
-struct filling {
-	struct work *work;
-	struct storage *storage;
-	enum pass pass;
+/* The slots of an account that were written. */
+struct names {
+	struct eth_bytes32 *slots;
+	size_t n, capacity;
 };
 
-static enum err fill_slot(void *cookie, const struct eth_address *address,
-			  const struct eth_bytes32 *slot, const struct eth_bytes32 *value)
+static enum err add_name(void *cookie, const struct eth_address *address,
+			 const struct eth_bytes32 *slot, const struct eth_bytes32 *value)
 {
-	struct filling *filling = cookie;
+	struct names *names = cookie;
 
 	(void)address;
 	(void)value;
-	return set_slot(filling->work, filling->storage, slot, filling->pass);
+	if (names->n == names->capacity) {
+		const size_t capacity = names->capacity != 0 ? 2 * names->capacity : 16;
+		struct eth_bytes32 *slots =
+			realloc(names->slots, capacity * sizeof *names->slots);
+		if (slots == NULL)
+			return ERR_NOMEM;
+		names->slots = slots;
+		names->capacity = capacity;
+	}
+	names->slots[names->n++] = *slot;
+	return OK;
+}
+
+/* Not from within the walk, which keeps publications away: a key may have to be ground. */
+static enum err set_names(struct work *work, struct storage *storage, const struct names *names)
+{
+	enum err err = OK;
+
+	for (enum pass pass = PASS_SET; err == OK && pass < PASSES; pass++)
+		for (size_t i = 0; err == OK && i < names->n; i++)
+			err = set_slot(work, storage, &names->slots[i], pass);
+	return err;
 }
 
 /* The trie of what is published: what the source proves, if it is seen through, and what was
  * written. *lacking: the source's leaf is not known yet. */
 static enum err load(struct work *work, struct storage *storage, bool *lacking)
 {
-	const struct layer_walk nothing = {.written_only = true};
-	const struct layer_walk walk = {.written_only = true, .slot = fill_slot};
-	struct filling filling = {work, storage, PASS_SET};
+	const struct layer_walk walk = {.written_only = true, .slot = add_name};
+	struct names names = {NULL, 0, 0};
 	struct trie_account leaf;
 	bool through = false, found = false, known = true;
-	enum err err = work->top->layer->ops->walk_slots(work->top, &storage->address, &nothing,
-							 NULL, &through, &work->fault->detail);
+	enum err err = work->top->layer->ops->walk_slots(
+		work->top, &storage->address, &walk, &names, &through, &work->fault->detail);
 
 	*lacking = false;
 	trie_put(&storage->root);
@@ -150,10 +171,11 @@ static enum err load(struct work *work, struct storage *storage, bool *lacking)
 		if (err == OK && found)
 			err = trie_from_root(&leaf.storage_root, &storage->root);
 	}
-	for (; err == OK && known && filling.pass < PASSES; filling.pass++)
-		err = work->top->layer->ops->walk_slots(work->top, &storage->address, &walk,
-							&filling, &through,
-							&work->fault->detail);
+	if (err == OK && known)
+		err = set_names(work, storage, &names);
+	free(names.slots);
+	if (err != OK && work->fault->detail.text[0] == '\0')
+		return fail(work, err, "the storage", &storage->address);
 	if (err != OK)
 		work->fault->err = err;
 	return err;

@@ -3,12 +3,14 @@
  * moments, by whoever comes first. */
 #include "state_rig.h"
 #include "layers/root_impl.h"
+#include "layers/shared_impl.h"
 
 /* A layer on top, through which everything goes, and which says when a walk begins. */
 struct hook {
 	struct layer layer;
 	void (*walks)(void);
-	enum err err; /* of the next walk */
+	enum err err;		/* of the next walk */
+	unsigned slots, inside; /* read, and while publications were kept away */
 };
 
 static struct hook hook;
@@ -43,6 +45,8 @@ static enum lookup hook_slot(struct layer_view *view, const struct eth_address *
 			     const struct eth_bytes32 *slot, struct eth_bytes32 *value,
 			     struct needs *needs, struct fault *fault)
 {
+	hook.slots++;
+	hook.inside += ((struct shared_view *)view->below)->place.depth > 0;
 	return layer_slot(view->below, address, slot, value, needs, fault);
 }
 
@@ -255,6 +259,20 @@ static void a_loss_before_a_root_begins_is_noticed(void **state)
 	expect_root();
 }
 
+/* Setting one may mean to look for a key for seconds: nobody waits for that. */
+static void slots_are_set_outside_of_the_gate(void **state)
+{
+	(void)state;
+	struct eth_bytes32 root;
+	write_twice();
+	assert_int_equal(step(&writer, &root), HIT);
+	assert_ok(wipe(writer.state, 1));
+	assert_ok(set_slot(writer.state, 1, 5, 1));
+	expect_root();
+	assert_true(hook.slots > 0);
+	assert_int_equal(hook.inside, 0);
+}
+
 #define ROOT_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -263,6 +281,7 @@ int main(void)
 		ROOT_TEST(what_is_made_of_everything_takes_the_place_of_all),
 		ROOT_TEST(what_began_before_a_loss_is_not_shared),
 		ROOT_TEST(a_loss_before_a_root_begins_is_noticed),
+		ROOT_TEST(slots_are_set_outside_of_the_gate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
