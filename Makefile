@@ -169,6 +169,11 @@ $(MOCK_THREAD): $(MOCK_SRC:%.c=$(B)/obj/%.o)
 $(B)/tests/unit/test_upstream_%: $(B)/obj/tests/unit/test_upstream_%.o $(MOCK_THREAD) $(CORE)
 	$(call link,$^ -lcmocka -lhttp_parser)
 
+# One that goes through the library has it as a whole: it hides what the mock calls the same.
+$(B)/tests/unit/test_upstream_handles: $(B)/obj/tests/unit/test_upstream_handles.o \
+		$(MOCK_THREAD) $(B)/libforkcache.a $(CORE)
+	$(call link,$^ -lcmocka -lhttp_parser)
+
 # Allocations of ours go through the test, which lets one fail.
 $(B)/tests/torture/%: LINK += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=free
 
