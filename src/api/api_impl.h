@@ -82,7 +82,8 @@ struct fc_state {
 	struct op_callback *ready, *ready_last;
 	uint64_t ready_order;
 	bool running, dispatching;
-	bool fed; /* by the caller, since fc_clear_cache */
+	bool keeps; /* what has landed: it is read after the operation that fetched it */
+	bool fed;   /* by the caller, since fc_clear_cache */
 	char detail[FC_DETAIL_BYTES];
 };
 

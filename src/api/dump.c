@@ -227,8 +227,10 @@ enum fc_err fc_dump_changes(struct fc_state *state, fc_write_fn *write, void *co
 				  "before: put overlay:// above it");
 	const struct originals originals = {.state = state, .below = view ? view->below : NULL};
 	const enum err err = copy_changes(state, &copy);
+	state->keeps = true;
 	const enum fc_err told = err == OK ? dump(&originals, copy, write, cookie)
 					   : state_fail_err(state, err, "change dump", NULL);
+	state->keeps = false;
 	overlay_free(&copy);
 	engine_rest(state);
 	return told;

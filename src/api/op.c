@@ -351,8 +351,8 @@ void engine_rest(struct fc_state *s)
 	state_rest(s->state);
 	if (s->ready)
 		loop_wake_signal(&s->poke);
-	if (s->fetches.landed && s->wait == FC_BLOCKING && !s->fed && s->in_flight == 0 &&
-	    fetches_are_idle(&s->fetches)) {
+	if (s->fetches.landed && s->wait == FC_BLOCKING && !s->fed && !s->keeps &&
+	    s->in_flight == 0 && fetches_are_idle(&s->fetches)) {
 		source_fed_clear(s->fetches.view);
 		s->fetches.landed = false;
 	}

@@ -75,11 +75,40 @@ static void what_is_fed_comes_before_what_is_cached(void **state)
 	expect_slot(handle, 1, 1, 101);
 }
 
+static char text[1024];
+
+static int keep_text(void *cookie, const void *bytes, size_t n)
+{
+	(void)cookie;
+	if (strlen(text) + n >= sizeof text)
+		return -1;
+	strncat(text, bytes, n);
+	return 0;
+}
+
+/* As of a development node, whose state may change: what has landed is the handle's only. */
+static void a_dump_has_what_no_cache_keeps(void **state)
+{
+	(void)state;
+	const struct fc_address one = address_of(1), three = address_of(3);
+	const struct fc_bytes32 slot = word_of(1), value = word_of(77);
+	fake_source_caching(false);
+	text[0] = '\0';
+	assert_ok(fc_set_storage(handle, &one, &slot, &value));
+	assert_ok(fc_clear_storage(handle, &three));
+	if (fc_dump_changes(handle, keep_text, NULL) != FC_OK)
+		fail_msg("%s", fc_detail(handle));
+	assert_non_null(strstr(text, "\"originalValue\":\"0x65\",\"newValue\":\"0x4d\""));
+	assert_non_null(strstr(text, "\"code\":\"0x636f6465\""));
+	assert_int_equal(fake_source_fed(handle->fetches.view), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		API_TEST_ON(set_up_cached, what_is_fed_is_cached_for_nobody_else),
 		API_TEST_ON(set_up_cached, what_is_fed_comes_before_what_is_cached),
+		API_TEST(a_dump_has_what_no_cache_keeps),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
