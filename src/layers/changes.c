@@ -103,14 +103,36 @@ static uint64_t hash_of_code(const void *cookie, const void *entry)
 	return keyhash_word(&code->hash, changes->seed);
 }
 
-static struct change_account *find_account(const struct changes *changes, uint64_t hash,
-					   const struct eth_address *address)
+/* By words: a call of memcmp costs a hit more instructions than all else of the comparison. */
+static uint64_t differs(const unsigned char *a, const unsigned char *b)
+{
+	uint64_t x, y;
+	memcpy(&x, a, sizeof x);
+	memcpy(&y, b, sizeof y);
+	return x ^ y;
+}
+
+static bool same_address(const struct eth_address *a, const struct eth_address *b)
+{
+	return (differs(a->bytes, b->bytes) | differs(a->bytes + 8, b->bytes + 8) |
+		differs(a->bytes + 12, b->bytes + 12)) == 0;
+}
+
+static bool same_slot(const struct eth_bytes32 *a, const struct eth_bytes32 *b)
+{
+	return (differs(a->bytes, b->bytes) | differs(a->bytes + 8, b->bytes + 8) |
+		differs(a->bytes + 16, b->bytes + 16) |
+		differs(a->bytes + 24, b->bytes + 24)) == 0;
+}
+
+static inline struct change_account *find_account(const struct changes *changes, uint64_t hash,
+						  const struct eth_address *address)
 {
 	struct table_probe probe = table_probe(&changes->accounts, hash);
 	struct change_account *account;
 	do {
 		account = table_next(&changes->accounts, &probe);
-	} while (account && memcmp(&account->address, address, sizeof *address) != 0);
+	} while (account && !same_address(&account->address, address));
 	return account;
 }
 
@@ -120,15 +142,15 @@ struct change_account *changes_find_account(const struct changes *changes,
 	return find_account(changes, keyhash_address(address, changes->seed), address);
 }
 
-static struct change_slot *find_slot(const struct changes *changes, uint64_t hash,
-				     const struct change_account *account,
-				     const struct eth_bytes32 *name)
+static inline struct change_slot *find_slot(const struct changes *changes, uint64_t hash,
+					    const struct change_account *account,
+					    const struct eth_bytes32 *name)
 {
 	struct table_probe probe = table_probe(&changes->slots, hash);
 	struct change_slot *slot;
 	do {
 		slot = table_next(&changes->slots, &probe);
-	} while (slot && (slot->account != account || !eth_bytes32_equal(&slot->slot, name)));
+	} while (slot && (slot->account != account || !same_slot(&slot->slot, name)));
 	return slot;
 }
 
@@ -139,10 +161,9 @@ struct change_slot *changes_find_slot(const struct changes *changes,
 	return find_slot(changes, hash_slot(account->hash, slot), account, slot);
 }
 
-struct change_slot *changes_find_both(const struct changes *changes,
-				      const struct eth_address *address,
-				      const struct eth_bytes32 *slot,
-				      struct change_account **account)
+__attribute__((flatten)) struct change_slot *changes_find_both(
+	const struct changes *changes, const struct eth_address *address,
+	const struct eth_bytes32 *slot, struct change_account **account)
 {
 	*account = NULL;
 	if (!changes->first)
@@ -257,8 +278,10 @@ enum lookup changes_read_account(const struct changes *changes,
 	return (out->mask & wanted) == wanted ? HIT : MISS;
 }
 
-enum lookup changes_read_slot(const struct changes *changes, const struct eth_address *address,
-			      const struct eth_bytes32 *slot, struct eth_bytes32 *value)
+__attribute__((flatten)) enum lookup changes_read_slot(const struct changes *changes,
+						       const struct eth_address *address,
+						       const struct eth_bytes32 *slot,
+						       struct eth_bytes32 *value)
 {
 	struct change_account *account;
 	const struct change_slot *entry = changes_find_both(changes, address, slot, &account);

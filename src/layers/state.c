@@ -136,14 +136,25 @@ enum lookup state_account(struct state *state, const struct eth_address *address
 	return got;
 }
 
+static __attribute__((noinline)) enum lookup own_slot(struct state *state,
+						      const struct eth_address *address,
+						      const struct eth_bytes32 *slot,
+						      struct eth_bytes32 *value,
+						      struct needs *needs, struct fault *fault)
+{
+	if (changes_read_slot(state->own, address, slot, value) == HIT)
+		return HIT;
+	return layer_slot(state->top, address, slot, value, needs, fault);
+}
+
+/* Both ways are jumps: nothing of this function remains on the stack. */
 enum lookup state_slot(struct state *state, const struct eth_address *address,
 		       const struct eth_bytes32 *slot, struct eth_bytes32 *value,
 		       struct needs *needs, struct fault *fault)
 {
-	if (state_has_scope(state) &&
-	    changes_read_slot(state->own, address, slot, value) == HIT)
-		return HIT;
-	return layer_slot(state->top, address, slot, value, needs, fault);
+	return state_has_scope(state)
+		       ? own_slot(state, address, slot, value, needs, fault)
+		       : layer_slot(state->top, address, slot, value, needs, fault);
 }
 
 static enum lookup lost(const struct eth_address *address, struct fault *fault)
