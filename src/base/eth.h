@@ -63,9 +63,27 @@ size_t eth_quantity_format_u64(uint64_t value, char out[18]);
 bool eth_u256_to_u64(const struct eth_u256 *value, uint64_t *out);
 struct eth_u256 eth_u256_from_u64(uint64_t value);
 
+/* Comparisons by words: tables do little else, and a call of memcmp is more than the rest of
+ * it. */
+static inline uint64_t eth_differs(const unsigned char *a, const unsigned char *b)
+{
+	uint64_t x, y;
+	memcpy(&x, a, sizeof x);
+	memcpy(&y, b, sizeof y);
+	return x ^ y;
+}
+
 static inline bool eth_bytes32_equal(const struct eth_bytes32 *a, const struct eth_bytes32 *b)
 {
-	return memcmp(a->bytes, b->bytes, 32) == 0;
+	return (eth_differs(a->bytes, b->bytes) | eth_differs(a->bytes + 8, b->bytes + 8) |
+		eth_differs(a->bytes + 16, b->bytes + 16) |
+		eth_differs(a->bytes + 24, b->bytes + 24)) == 0;
+}
+
+static inline bool eth_address_equal(const struct eth_address *a, const struct eth_address *b)
+{
+	return (eth_differs(a->bytes, b->bytes) | eth_differs(a->bytes + 8, b->bytes + 8) |
+		eth_differs(a->bytes + 12, b->bytes + 12)) == 0;
 }
 
 static inline void be64_put(unsigned char *out, uint64_t v)

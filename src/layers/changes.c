@@ -103,28 +103,6 @@ static uint64_t hash_of_code(const void *cookie, const void *entry)
 	return keyhash_word(&code->hash, changes->seed);
 }
 
-/* By words: a call of memcmp costs a hit more instructions than all else of the comparison. */
-static uint64_t differs(const unsigned char *a, const unsigned char *b)
-{
-	uint64_t x, y;
-	memcpy(&x, a, sizeof x);
-	memcpy(&y, b, sizeof y);
-	return x ^ y;
-}
-
-static bool same_address(const struct eth_address *a, const struct eth_address *b)
-{
-	return (differs(a->bytes, b->bytes) | differs(a->bytes + 8, b->bytes + 8) |
-		differs(a->bytes + 12, b->bytes + 12)) == 0;
-}
-
-static bool same_slot(const struct eth_bytes32 *a, const struct eth_bytes32 *b)
-{
-	return (differs(a->bytes, b->bytes) | differs(a->bytes + 8, b->bytes + 8) |
-		differs(a->bytes + 16, b->bytes + 16) |
-		differs(a->bytes + 24, b->bytes + 24)) == 0;
-}
-
 static inline struct change_account *find_account(const struct changes *changes, uint64_t hash,
 						  const struct eth_address *address)
 {
@@ -132,7 +110,7 @@ static inline struct change_account *find_account(const struct changes *changes,
 	struct change_account *account;
 	do {
 		account = table_next(&changes->accounts, &probe);
-	} while (account && !same_address(&account->address, address));
+	} while (account && !eth_address_equal(&account->address, address));
 	return account;
 }
 
@@ -150,7 +128,7 @@ static inline struct change_slot *find_slot(const struct changes *changes, uint6
 	struct change_slot *slot;
 	do {
 		slot = table_next(&changes->slots, &probe);
-	} while (slot && (slot->account != account || !same_slot(&slot->slot, name)));
+	} while (slot && (slot->account != account || !eth_bytes32_equal(&slot->slot, name)));
 	return slot;
 }
 

@@ -314,6 +314,27 @@ static void decimals(void **state)
 		assert_int_equal(eth_decimal_u64(span_of(bad[i]), &v), ERR_INVALID);
 }
 
+/* One bit of any byte makes a difference. */
+static void equal(void **state)
+{
+	struct eth_bytes32 word = {{0}}, other = {{0}};
+	struct eth_address address = {{0}}, another = {{0}};
+
+	(void)state;
+	assert_true(eth_bytes32_equal(&word, &other));
+	assert_true(eth_address_equal(&address, &another));
+	for (size_t i = 0; i < 8 * sizeof word.bytes; i++) {
+		other.bytes[i / 8] ^= (unsigned char)(1u << i % 8);
+		assert_false(eth_bytes32_equal(&word, &other));
+		other = word;
+	}
+	for (size_t i = 0; i < 8 * sizeof address.bytes; i++) {
+		another.bytes[i / 8] ^= (unsigned char)(1u << i % 8);
+		assert_false(eth_address_equal(&address, &another));
+		another = address;
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,6 +352,7 @@ int main(void)
 		cmocka_unit_test(quantities_written),
 		cmocka_unit_test(between_64_and_256_bits),
 		cmocka_unit_test(decimals),
+		cmocka_unit_test(equal),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
