@@ -337,7 +337,7 @@ enum fc_read_kind { FC_READ_ACCOUNT = 1, FC_READ_STORAGE = 2, FC_READ_CODE = 3 }
 struct fc_read {
 	enum fc_read_kind kind;
 	uint32_t wanted; /* FC_READ_ACCOUNT: the mask */
-	bool prove;	 /* with a proof against fc_state_root of now */
+	bool prove;	 /* with a proof against fc_state_root of now, and all of the account */
 	struct fc_address address;
 	struct fc_bytes32 slot; /* FC_READ_STORAGE */
 
@@ -362,8 +362,10 @@ FC_API size_t fc_proof_storage_nodes(const struct fc_proof *proof);
 /* Borrowed from the proof; i counts account nodes, then storage nodes. */
 FC_API const uint8_t *fc_proof_node(const struct fc_proof *proof, size_t i, size_t *len);
 FC_API void fc_proof_put(struct fc_proof **proof);
-/* Checks a proof from anywhere. account: of the state root; storage: slot and value under
- * account->storage_root (slot NULL: no storage). FC_ERR_CORRUPTED, why in words. */
+/* Checks a proof from anywhere. account: nonce, balance, code hash and storage root under
+ * state_root, whatever its mask (of an absent one those of an empty one); slot and value under
+ * account->storage_root (slot NULL: no storage). A read that was proved has all of that.
+ * FC_ERR_CORRUPTED, why in words. */
 FC_CHECKED enum fc_err fc_proof_verify(
 	const struct fc_bytes32 *state_root, const struct fc_address *address,
 	const uint8_t *const *account_nodes, const size_t *account_lens, size_t account_n,
@@ -377,7 +379,8 @@ struct fc_access {
 	const struct fc_bytes32 *slots;
 	size_t slots_n;
 };
-/* Fetches balance, nonce, code and the slots of each, so that reads of them do not miss. */
+/* Fetches balance, nonce, code and the slots of each, so that reads of them do not miss. A list
+ * may be empty. */
 FC_CHECKED enum fc_err fc_prefetch(struct fc_state *state, const struct fc_access *list,
 				   size_t n);
 

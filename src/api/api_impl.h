@@ -54,7 +54,7 @@ struct fc_op {
 	bool rooted;	      /* of reads: it has been computed, or failed, in the last step */
 	bool again;	      /* of reads: this step has to be done again */
 	size_t *asks;	      /* of reads: what root_job_ask called each, or NO_ASK */
-	struct eth_bytes32 root, storage_root;
+	struct eth_bytes32 root;
 
 	struct op_callback *callbacks, **callbacks_end;
 	struct fc_op *next, *prev;   /* all operations of the handle */

@@ -225,15 +225,20 @@ static void step_read(struct fc_op *op, size_t i)
 	struct fc_state *s = op->handle;
 	struct fc_read *read = &op->reads[i];
 	struct fault fault;
-	const struct eth_bytes32 *storage_root =
-		op->asks && op->asks[i] != NO_ASK ? op_storage_root(op, i) : NULL;
-	const enum lookup found = read_try(s, read, storage_root, &s->scratch, &fault);
+	struct fc_account proved;
+	const bool rooted = op->asks && op->asks[i] != NO_ASK;
+	if (rooted)
+		op_rooted_account(op, i, &proved);
+	const enum lookup found = read_try(
+		s, read, rooted ? in_bytes32(&proved.storage_root) : NULL, &s->scratch, &fault);
 	if (found == HIT)
 		read->err = FC_OK;
 	else if (found == MISS)
 		read_lacks(op, i);
 	else
 		op_read_failed(op, i, fault.err, fault.detail.text);
+	if (found == HIT && rooted && read->prove)
+		read->account = proved;
 	needs_clear(&s->scratch);
 }
 

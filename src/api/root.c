@@ -196,10 +196,15 @@ bool op_step_proofs(struct fc_op *op)
 	return true;
 }
 
-const struct eth_bytes32 *op_storage_root(struct fc_op *op, size_t i)
+void op_rooted_account(const struct fc_op *op, size_t i, struct fc_account *out)
 {
-	root_job_storage_root(op->job, op->asks[i], &op->storage_root);
-	return &op->storage_root;
+	struct trie_account leaf;
+	*out = (struct fc_account){.mask = WANTED_ALL};
+	out->exists = root_job_account(op->job, op->asks[i], &leaf);
+	out->nonce = leaf.nonce;
+	memcpy(&out->balance, &leaf.balance, sizeof out->balance);
+	memcpy(&out->code_hash, &leaf.code_hash, sizeof out->code_hash);
+	memcpy(&out->storage_root, &leaf.storage_root, sizeof out->storage_root);
 }
 
 /* ---- the public functions ---- */

@@ -13,7 +13,7 @@ struct layer_view *op_pin(struct fc_op *op);
 bool op_step_proofs(struct fc_op *op);
 /* What has been found of a root so far is not used: the next step begins anew. */
 void op_forget_root(struct fc_op *op);
-/* Of a read that was asked for; the operation's until the next call. */
-const struct eth_bytes32 *op_storage_root(struct fc_op *op, size_t i);
+/* All fields of the account of a read that was asked for, as its leaf has them. */
+void op_rooted_account(const struct fc_op *op, size_t i, struct fc_account *out);
 /* After HIT; give up with fc_proof_put. */
 enum err proof_new(struct root_job *job, size_t ask, struct fc_proof **out) WARN_UNUSED;

@@ -218,13 +218,13 @@ static enum err prepare_slot(struct work *work, struct root_ask *ask)
 
 static enum err prepare(struct work *work, struct root_ask *ask)
 {
-	struct trie_account leaf;
-	bool found, known;
-	enum err err = root_leaf(work, work->accounts, &ask->address, &leaf, &found, &known);
+	bool known;
+	enum err err = root_leaf(work, work->accounts, &ask->address, &ask->account,
+				 &ask->found, &known);
 
-	if (err == OK && known)
-		ask->storage_root = found ? leaf.storage_root : eth_empty_trie_root;
-	if (err == OK && ask->has_slot && (!known || found))
+	if (err == OK && !ask->found)
+		ask->account = trie_account_empty;
+	if (err == OK && ask->has_slot && (!known || ask->found))
 		err = prepare_slot(work, ask);
 	if (err != OK || !known)
 		return err;
@@ -233,10 +233,11 @@ static enum err prepare(struct work *work, struct root_ask *ask)
 	return err == OK ? OK : root_unresolved(work, err, NULL, &ask->address, NULL, &none);
 }
 
-void root_job_storage_root(const struct root_job *job, size_t i, struct eth_bytes32 *root)
+bool root_job_account(const struct root_job *job, size_t i, struct trie_account *account)
 {
 	REQUIRE(i < job->asks_n);
-	*root = job->asks[i].storage_root;
+	*account = job->asks[i].account;
+	return job->asks[i].found;
 }
 
 struct counting {

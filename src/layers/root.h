@@ -18,6 +18,7 @@
  * to fetch, or FAILED.
  */
 #include "base/trie.h"
+#include "base/trie_account.h"
 #include "layers/layer.h"
 #include "layers/state.h"
 
@@ -37,7 +38,7 @@ void root_view_free(struct root_view **view);
 struct root_job;
 enum err root_job_new(struct root_view *view, struct root_job **out) WARN_UNUSED;
 void root_job_free(struct root_job **job);
-/* More than the root: an account's storage root, its proof, and a slot's (slot NULL: none).
+/* More than the root: an account, its proof, and a slot's (slot NULL: none).
  * Before the first step; *i names it afterwards. */
 enum err root_job_ask(struct root_job *job, const struct eth_address *address,
 		      const struct eth_bytes32 *slot, size_t *i) WARN_UNUSED;
@@ -48,8 +49,9 @@ enum lookup root_step(struct root_job *job, struct eth_bytes32 *root, struct fau
  * so to root_job_no_witness if there is none. */
 const struct need *root_job_needs(const struct root_job *job, size_t *n, bool *witness);
 void root_job_no_witness(struct root_job *job);
+/* After HIT. What the account's leaf holds; false: there is none, and *account is empty. */
+bool root_job_account(const struct root_job *job, size_t i, struct trie_account *account);
 /* After HIT. The proof's nodes are given to emit: the account's, then the slot's, which begin
  * at *storage_at. */
-void root_job_storage_root(const struct root_job *job, size_t i, struct eth_bytes32 *root);
 enum err root_job_prove(struct root_job *job, size_t i, trie_emit_fn *emit, void *cookie,
 			size_t *storage_at) WARN_UNUSED;

@@ -10,7 +10,6 @@
  * through the layers. What cannot be edited for lack of a node becomes a need; the step goes on
  * with the rest, so that one round fetches all, and is done again from the beginning.
  */
-#include "base/trie_account.h"
 #include "layers/root.h"
 #include "layers/shared.h"
 #include "layers/source.h"
@@ -45,7 +44,9 @@ struct root_view {
 struct root_ask {
 	struct eth_address address;
 	bool has_slot, prepared;
-	struct eth_bytes32 slot, storage_root;
+	struct eth_bytes32 slot;
+	bool found; /* else account is the empty one */
+	struct trie_account account;
 	struct trie_node *storage;
 };
 

@@ -40,8 +40,17 @@ static void roots_may_be_waited_for_in_any_way(void **state)
 	for (size_t i = 0; i < 2; i++)
 		nodes[i] = fc_proof_node(proof, i, &lens[i]);
 	assert_null(fc_proof_node(proof, 2, NULL));
-	struct fc_account claimed = account;
-	claimed.storage_root = reads[1].account.storage_root;
+	/* The account comes with the proof, whatever was read. */
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(reads[i].account.mask, FC_BALANCE | FC_NONCE | FC_CODE_HASH |
+								FC_STORAGE_ROOT | FC_EXISTS);
+	assert_true(reads[0].account.exists);
+	assert_int_equal(reads[0].account.nonce, 1);
+	assert_memory_equal(&reads[0].account, &reads[1].account, sizeof account);
+	assert_false(reads[2].account.exists);
+	assert_memory_equal(&reads[2].account.storage_root, &eth_empty_trie_root, 32);
+	assert_memory_equal(&reads[2].account.code_hash, &eth_empty_code_hash, 32);
+	struct fc_account claimed = reads[0].account;
 	struct fc_error why;
 	assert_ok(fc_proof_verify(&root, &one, nodes, lens, 1, &claimed, &slot, &value,
 				  nodes + 1, lens + 1, 1, &why));
