@@ -64,7 +64,7 @@ void fc_reads_release(struct fc_read *reads, size_t n)
 bool access_is_valid(const struct fc_access *list, size_t n)
 {
 	if (!list)
-		return false;
+		return n == 0;
 	for (size_t i = 0; i < n; i++)
 		if (!list[i].slots && list[i].slots_n > 0)
 			return false;

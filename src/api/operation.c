@@ -115,9 +115,10 @@ static enum fc_err start_needs(struct fc_state *s, const struct fc_access *list,
 enum fc_err fc_prefetch_start(struct fc_state *state, const struct fc_access *list, size_t n,
 			      const struct fc_op_options *options, struct fc_op **op)
 {
+	static const struct fc_access none;
 	if (!state || !op || !access_is_valid(list, n))
 		return state_refuse(state, "an access list, or where the operation goes");
-	return start_needs(state, list, n, options, op);
+	return start_needs(state, list ? list : &none, n, options, op);
 }
 
 enum fc_err fc_fetch_needed_start(struct fc_state *state, const struct fc_op_options *options,

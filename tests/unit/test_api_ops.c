@@ -472,7 +472,7 @@ static void operations_check_their_arguments(void **state)
 	REFUSED(fc_read_start(handle, NULL, 1, NULL, &op));
 	REFUSED(fc_read_start(NULL, &read, 1, NULL, &op));
 	REFUSED(fc_read_start(handle, &read, 1, NULL, NULL));
-	REFUSED(fc_prefetch_start(handle, NULL, 0, NULL, &op));
+	REFUSED(fc_prefetch_start(handle, NULL, 1, NULL, &op));
 	REFUSED(fc_prefetch(handle, &bad, 1));
 	REFUSED(fc_state_root_start(handle, NULL, NULL));
 	REFUSED(fc_fetch_needed_start(handle, NULL, NULL));
@@ -514,6 +514,28 @@ static void a_prefetch_makes_reads_hit(void **state)
 	assert_detail("at block 19: upstream node.example");
 }
 
+/* As of a transaction that has none. */
+static void an_access_list_may_be_empty(void **state)
+{
+	(void)state;
+	struct fc_op *op;
+	fc_state_free(&handle);
+	handle = new_handle(FC_RESUMABLE, 0, 0);
+	const struct fc_address one = address_of(1);
+	const struct fc_bytes32 slot = word_of(1);
+	struct fc_bytes32 value;
+	size_t needed;
+	assert_int_equal(fc_get_storage(handle, &one, &slot, &value), FC_PENDING);
+	assert_ok(fc_prefetch(handle, NULL, 0));
+	assert_ok(fc_prefetch_start(handle, NULL, 0, NULL, &op));
+	assert_true(fc_op_ready(op));
+	assert_ok(fc_op_result(op));
+	fc_op_free(&op);
+	assert_int_equal(fake_source_fetched(), 0); /* what was noted is another list */
+	fc_needed(handle, &needed);
+	assert_int_equal(needed, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -536,6 +558,7 @@ int main(void)
 		HELD_TEST(what_is_urgent_leaves_first),
 		HELD_TEST(operations_check_their_arguments),
 		HELD_TEST(a_prefetch_makes_reads_hit),
+		HELD_TEST(an_access_list_may_be_empty),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
