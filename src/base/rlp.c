@@ -117,16 +117,3 @@ enum err rlp_next(struct span *input, struct rlp_item *item)
 	input->len -= head + n;
 	return OK;
 }
-
-enum err rlp_item_u64(const struct rlp_item *item, uint64_t *value)
-{
-	const unsigned char *p = (const unsigned char *)item->payload.ptr;
-	size_t n = item->payload.len;
-	if (item->is_list || n > 8 || (n > 0 && p[0] == 0))
-		return ERR_INVALID;
-	uint64_t v = 0;
-	for (size_t i = 0; i < n; i++)
-		v = v << 8 | p[i];
-	*value = v;
-	return OK;
-}

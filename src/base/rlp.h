@@ -24,5 +24,3 @@ struct rlp_item {
 };
 /* Takes the first item off *input. ERR_INVALID when it is not canonical RLP. */
 enum err rlp_next(struct span *input, struct rlp_item *item) WARN_UNUSED;
-/* The payload of a string item as a number: no leading zeros, at most 8 bytes. */
-enum err rlp_item_u64(const struct rlp_item *item, uint64_t *value) WARN_UNUSED;

@@ -308,12 +308,3 @@ void changes_cleaned(struct change_account *account)
 		slot->dirty = false;
 	account->dirty = false;
 }
-
-void changes_put_dirty(struct changes *changes, struct change_account *rest)
-{
-	struct change_account **end = &rest;
-	while (*end)
-		end = &(*end)->next_dirty;
-	*end = changes->dirty;
-	changes->dirty = rest;
-}

@@ -120,5 +120,3 @@ void changes_mark_slot(struct changes *changes, struct change_slot *slot);
  * the lists stay as they are until something is marked again. */
 struct change_account *changes_take_dirty(struct changes *changes);
 void changes_cleaned(struct change_account *account);
-/* Gives back what was taken and is not cleaned, from this account on: the walk has failed. */
-void changes_put_dirty(struct changes *changes, struct change_account *rest);

@@ -50,11 +50,6 @@ void state_free(struct state **state)
 	*state = NULL;
 }
 
-struct db *state_db(const struct state *state)
-{
-	return state->db;
-}
-
 struct layer_view *state_top_view(struct state *state)
 {
 	return state->top;

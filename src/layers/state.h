@@ -32,7 +32,6 @@ struct state;
 enum err state_new(struct db *db, struct loop *loop, struct state **out,
 		   struct err_detail *detail) WARN_UNUSED;
 void state_free(struct state **state); /* rolls back what is open */
-struct db *state_db(const struct state *state);
 struct layer_view *state_top_view(struct state *state);
 struct layer_view *state_writable_view(struct state *state); /* NULL: none */
 struct layer_view *state_source_view(struct state *state);   /* NULL: none */

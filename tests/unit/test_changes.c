@@ -264,26 +264,6 @@ static void marks_are_taken_once(void **state)
 	assert_int_equal(dirty_slots(list), 1);
 }
 
-static void marks_can_be_given_back(void **state)
-{
-	(void)state;
-	for (unsigned i = 0; i < 4; i++)
-		changes_mark_slot(changes, slot(account(i), i));
-	struct change_account *list = changes_take_dirty(changes);
-	struct change_account *rest = list->next_dirty;
-	changes_cleaned(list);
-	changes_mark_slot(changes, slot(account(7), 7));
-	changes_put_dirty(changes, rest);
-	size_t n = 0;
-	for (list = changes_take_dirty(changes); list; list = list->next_dirty, n++) {
-		assert_true(list->dirty);
-		assert_int_equal(dirty_slots(list), 1);
-	}
-	assert_int_equal(n, 4);
-	changes_put_dirty(changes, NULL);
-	assert_null(changes_take_dirty(changes));
-}
-
 static void clearing_gives_memory_back(void **state)
 {
 	(void)state;
@@ -317,7 +297,6 @@ int main(void)
 		TEST(something_is_any_field_that_is_not_empty),
 		TEST(code_is_shared_and_given_up_at_the_end),
 		TEST(marks_are_taken_once),
-		TEST(marks_can_be_given_back),
 		TEST(clearing_gives_memory_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
