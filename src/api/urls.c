@@ -293,7 +293,7 @@ static enum err read_lmdb(struct parse *p)
 	p->layer->path = decode(p, p->rest);
 	return p->layer->path != NULL
 		       ? OK
-		       : refuse(p, "% must be followed by two hexadecimal digits");
+		       : refuse(p, "% must be followed by two hexadecimal digits, not 00");
 }
 
 static void put(struct parse *p, struct span text)

@@ -404,7 +404,7 @@ static void a_full_map_fails_a_batch_whole(void **state)
 	assert_int_equal(batch_of(scene, 0, 100, &detail), OK);
 	assert_int_equal(batch_of(scene, 100, 10000, &detail), ERR_LIMIT);
 	assert_non_null(strstr(detail.text, scene->folder));
-	assert_non_null(strstr(detail.text, "map_bytes"));
+	assert_non_null(strstr(detail.text, "larger capacity"));
 	expect_slots(scene, 0, 100, HIT);
 	expect_slots(scene, 100, 10000, MISS);
 	assert_int_equal(batch_of(scene, 100, 200, &detail), OK);
