@@ -39,8 +39,9 @@
  * asked and what failed. A function that fails has changed nothing, unless it says otherwise.
  * A NULL where a pointer is needed is FC_ERR_INVALID_ARGUMENT.
  *
- * ABI. Structs that callers fill begin with their size, so that they can grow; enumerators keep
- * their numbers.
+ * ABI. Structs of options begin with their size and grow behind what is there now, padding
+ * included; all others, and what enumerators stand for, stay as they are. Enums are ints. Zero
+ * a struct as a whole before filling it.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -83,7 +84,7 @@ enum fc_err {
 	FC_ERR_CODE_NOT_FOUND = 12,
 	FC_ERR_SNAPSHOT_NOT_FOUND = 13, /* unknown, or dropped by a revert or commit */
 
-	FC_ERR_INVALID_ADDRESS = 20,
+	FC_ERR_INVALID_ADDRESS = 20, /* reserved for bindings that read addresses as text */
 	FC_ERR_INVALID_ARGUMENT = 21,
 	FC_ERR_INVALID_CONFIG = 22,
 	FC_ERR_PERMISSION = 23, /* of a file, or refused by the remote (401, 403) */
@@ -107,8 +108,8 @@ enum fc_err {
 
 	FC_ERR_TRANSACTION_FAILED = 60,	 /* it could not be committed; nothing of it was */
 	FC_ERR_INVALID_TRANSACTION = 61, /* finished, unknown, or not allowed inside of it */
-	FC_ERR_CONFLICT = 62, /* another was committed first: roll back, begin again */
-	FC_ERR_DEADLOCK = 63, /* reserved for back ends that lock */
+	FC_ERR_CONFLICT = 62,		 /* another was committed first: begin again */
+	FC_ERR_DEADLOCK = 63,		 /* reserved for back ends that lock */
 };
 
 /* A short sentence; never NULL. Any thread. */
@@ -133,9 +134,10 @@ struct fc_proof;
 
 /* The layers, top to bottom. */
 enum fc_kind {
-	FC_MEMORY = 1,	   /* a database in memory; empty at first */
-	FC_FILE = 2,	   /* a database in an LMDB folder of its own; never evicted */
-	FC_CACHED = 3,	   /* a bounded memory cache of what lies below; not of another */
+	FC_MEMORY = 1, /* a database in memory; empty at first */
+	FC_FILE = 2,   /* a database in an LMDB folder of its own; never evicted; open once at
+			  a time, in one process */
+	FC_CACHED = 3, /* a bounded memory cache of what lies below; not of another */
 	FC_DISK_CACHE = 4, /* a bounded LMDB cache, shared by processes, of the fork directly
 			      below; the same folder as `forkcache serve --cache-dir`. In one
 			      process a folder is about one chain at a time */
@@ -199,7 +201,7 @@ FC_CHECKED enum fc_err fc_open_layers(const struct fc_layer *top, struct fc_db *
  * Options stand behind #, which is never sent; values are percent-decoded. Sizes have a unit:
  * B, KiB, MiB, GiB, TiB, or none. keep-empty is an option of databases and overlays. Of a
  * remote forkcache the port is 8545, and over TLS 443, where none is given. What is wrong is
- * told by the URL's place in the list; nothing of it is repeated.
+ * told by the URL's place in the list; of a URL at most the host is repeated, or the folder.
  */
 FC_CHECKED enum fc_err fc_open(const char *urls, struct fc_db **db, struct fc_error *why);
 /* Commits what is not on disk yet; an error of that is returned, and the database is closed all
@@ -412,7 +414,8 @@ FC_CHECKED enum fc_err fc_revert(struct fc_state *state, uint64_t id);
 FC_CHECKED enum fc_err fc_snapshot_commit(struct fc_state *state, uint64_t id);
 
 /* All or nothing. One at a time a handle, not inside a snapshot; inside a transaction it is
- * part of it. A second begin is FC_ERR_INVALID_TRANSACTION, so is an end without one. */
+ * part of it. Its end drops the snapshots taken inside of it. A second begin is
+ * FC_ERR_INVALID_TRANSACTION, so is an end without one. */
 FC_CHECKED enum fc_err fc_batch_begin(struct fc_state *state);
 FC_CHECKED enum fc_err fc_batch_commit(struct fc_state *state);
 FC_CHECKED enum fc_err fc_batch_rollback(struct fc_state *state);
@@ -437,11 +440,14 @@ typedef int fc_write_fn(void *cookie, const void *bytes, size_t n);
  * transaction it is of what is published now, below the transaction's own writes. */
 FC_CHECKED enum fc_err fc_dump_changes(struct fc_state *state, fc_write_fn *write,
 				       void *cookie);
-/* Writes what such a text says, all or nothing. FC_ERR_DESERIALIZATION says where. */
+/* Writes what such a text says, all or nothing; original values are not looked at.
+ * FC_ERR_DESERIALIZATION says where. */
 FC_CHECKED enum fc_err fc_load_changes(struct fc_state *state, const char *text, size_t len);
 
 /* ---- asynchronous ---- */
 
+/* Whose reads go to the remote first when reads_max of them are there. Calls that wait are
+ * critical. */
 enum fc_priority {
 	FC_PRIORITY_LOW = 0,
 	FC_PRIORITY_NORMAL = 1,

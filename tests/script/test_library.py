@@ -4,6 +4,7 @@
 import os
 import re
 import shutil
+import struct
 import subprocess
 import tempfile
 import unittest
@@ -62,6 +63,25 @@ void piece(struct fc_db *db, struct fc_state *state, struct fc_error why, struct
 }
 """
 
+# What callers of another language write down: size, and where the last member stands, on the
+# 64-bit machines of Debian. Structs with a size of their own may only grow behind it.
+LAYOUT = {
+    "fc_address": (20, "bytes", 0),
+    "fc_bytes32": (32, "bytes", 0),
+    "fc_error": (516, "detail", 4),
+    "fc_layer": (144, "keep_empty_accounts", 140),
+    "fc_block": (88, "state_root", 56),
+    "fc_cache_stats": (40, "capacity_bytes", 32),
+    "fc_stats": (216, "conflicts", 208),
+    "fc_state_options": (24, "reads_max", 16),
+    "fc_account": (112, "storage_root", 80),
+    "fc_read": (232, "proof", 224),
+    "fc_access": (40, "slots_n", 32),
+    "fc_op_options": (16, "try_only", 12),
+    "fc_need": (56, "slot", 24),
+    "fc_progress": (24, "codes", 16),
+}
+
 
 def run(*args, **more):
     return subprocess.run(args, check=True, capture_output=True, text=True, **more).stdout
@@ -111,6 +131,29 @@ class Symbols(unittest.TestCase):
         self.assertEqual(shared, declared())
         archive = defined("-g", "--defined-only", os.path.join(BUILD, "libforkcache.a"))
         self.assertEqual(archive, declared())
+
+    @unittest.skipUnless(struct.calcsize("P") == 8, "written down for 64 bits")
+    def test_the_layout_that_programs_remember(self):
+        with open(HEADER) as file:
+            self.assertEqual(set(re.findall(r"^struct (\w+) \{", file.read(), flags=re.M)),
+                             set(LAYOUT))
+        checks = ["#include <forkcache.h>",
+                  '_Static_assert(sizeof(enum fc_err) == sizeof(int), "enums are ints");']
+        for name, (size, last, offset) in LAYOUT.items():
+            checks.append('_Static_assert(sizeof(struct %s) == %d && '
+                          'offsetof(struct %s, %s) == %d, "%s");'
+                          % (name, size, name, last, offset, name))
+        run("gcc", "-fsyntax-only", "-x", "c", "-I", os.path.dirname(HEADER), "-",
+            input="\n".join(checks) + "\n")
+
+    def test_the_header_is_of_any_standard(self):
+        for compiler in ("gcc -std=c99", "gcc -std=c11", "clang -std=c99", "g++ -std=c++11"):
+            command, standard = compiler.split()
+            if shutil.which(command):
+                with self.subTest(compiler):
+                    run(command, standard, "-Wall", "-Wextra", "-Wpedantic", "-Werror",
+                        "-fsyntax-only", "-x", "c++" if "+" in command else "c",
+                        "-I", os.path.dirname(HEADER), "-", input="#include <forkcache.h>\n")
 
     def test_the_name_that_programs_remember(self):
         dynamic = run("readelf", "-d", os.path.join(BUILD, "libforkcache.so"))
