@@ -375,8 +375,19 @@ static void a_bypass_keeps_and_reads_nothing(void **state)
 	stack_keep_header(rig.stack, &header, true, true);
 	stack_keep_reply(rig.stack, SPAN("q"), 1, SPAN("1"));
 	struct fact fact = fact_of(FACT_SLOT, 0, 5);
+	struct eth_bytes32 word;
 	fetch(&fact);
+	assert_int_equal(stack_get_word(rig.view, FACT_SLOT, &fact.block.at.hash, &fact.address,
+					&fact.slot, &word),
+			 HIT);
+	assert_memory_equal(&word, &fact.value, sizeof word);
+	assert_int_equal(stack_get_word(rig.view, FACT_BALANCE, &fact.block.at.hash,
+					&fact.address, NULL, &word),
+			 MISS);
 	stack_set_bypass(rig.stack, true);
+	assert_int_equal(stack_get_word(rig.view, FACT_SLOT, &fact.block.at.hash, &fact.address,
+					&fact.slot, &word),
+			 MISS);
 	assert_int_equal(get(FACT_SLOT), MISS);
 	assert_int_equal(stack_get_reply(rig.view, SPAN("q"), &reply), MISS);
 	assert_int_equal(stack_get_binding(rig.view, 5, &hash), MISS);

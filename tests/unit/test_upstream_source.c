@@ -34,6 +34,16 @@ static void everything_is_fetched_once(void **state)
 	assert_int_equal(layers.slots.misses, 13 + 1 + 13);
 	assert_int_equal(layers.slots.hits, 13 + 13 + 13);
 	assert_int_equal(mock_thread_items(rig.mock), 0);
+	/* What a view has counted stays when it goes. */
+	struct layer_view *other;
+	struct err_detail detail;
+	assert_int_equal(rig.layer->ops->view_new(rig.layer, rig.loop, &other, &detail), OK);
+	assert_int_equal(layer_slot(other, address, &slot, &value, NULL, &fault), HIT);
+	other->layer->ops->view_free(&other);
+	layers = (struct layer_stats){0};
+	rig.layer->ops->stats(rig.layer, &layers);
+	assert_int_equal(layers.slots.misses, 13 + 1 + 13);
+	assert_int_equal(layers.slots.hits, 13 + 13 + 13 + 1);
 }
 
 static void the_disk_serves_later_runs_and_offline_ones(void **state)
