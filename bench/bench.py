@@ -56,7 +56,6 @@ BLOCK = 100  # BENCH_BLOCK of bench/measure.h
 CONNECTIONS = 64
 BATCH = 100
 UPSTREAM_MS = 50
-WAITS_MS = 20
 COLD_READS = 1000
 MEBIBYTE = 1 << 20
 
@@ -80,6 +79,7 @@ class Sizes:
         self.reads = pick(1000000, 10000)
         self.states = pick((1000, 100000, 10000000), (1000, 10000))
         self.accounts = pick(1000000, 2000)
+        self.waits_ms = pick(20, 2)
         self.requests_replayed = pick(None, 1000)
 
 
@@ -321,10 +321,10 @@ def waits(scene):
     with on_cores(LOAD_CORES):
         node = MockNode()
     with node:
-        node.control(latency_ms=WAITS_MS)
+        node.control(latency_ms=scene.sizes.waits_ms)
         done = run("waits", SERVER_CORES, "--url", "fork+%s#block=%d" % (node.url, BLOCK),
                    "--contract", node.samples()["reader"], "--rounds", scene.sizes.rounds)
-    return dict(done, upstream_ms=WAITS_MS)
+    return dict(done, upstream_ms=scene.sizes.waits_ms)
 
 
 def order(scene):
