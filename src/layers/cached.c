@@ -37,25 +37,24 @@ static atomic_uint *epoch_of(struct cached *cached, const struct eth_address *ad
 	return &cached->epochs[at % CACHED_EPOCHS];
 }
 
-static struct cell_key field_key(struct cached *cached, const struct eth_address *address,
-				 unsigned field)
+/* Made in place: a key that is copied is read before its words have left the processor's queue
+ * (key_scoped). */
+static void field_key(struct cached *cached, const struct eth_address *address, unsigned field,
+		      struct cell_key *key)
 {
-	const uint64_t scope[2] = {
-		atomic_load_explicit(&cached->forgotten, memory_order_relaxed), 0};
-	struct cell_key key;
-	key_scoped(&key, field, scope, address, NULL);
-	return key;
+	const unsigned forgotten =
+		atomic_load_explicit(&cached->forgotten, memory_order_relaxed);
+	key_scoped(key, field, forgotten, 0, address, NULL);
 }
 
-static struct cell_key slot_key(struct cached *cached, const struct eth_address *address,
-				const struct eth_bytes32 *slot)
+static void slot_key(struct cached *cached, const struct eth_address *address,
+		     const struct eth_bytes32 *slot, struct cell_key *key)
 {
-	const uint64_t scope[2] = {
-		atomic_load_explicit(&cached->forgotten, memory_order_relaxed),
-		atomic_load_explicit(epoch_of(cached, address), memory_order_relaxed)};
-	struct cell_key key;
-	key_scoped(&key, 0, scope, address, slot);
-	return key;
+	const unsigned forgotten =
+		atomic_load_explicit(&cached->forgotten, memory_order_relaxed);
+	const unsigned epoch =
+		atomic_load_explicit(epoch_of(cached, address), memory_order_relaxed);
+	key_scoped(key, 0, forgotten, epoch, address, slot);
 }
 
 struct code_key {
@@ -124,7 +123,8 @@ static unsigned look(struct cached_view *v, const struct eth_address *address, u
 		struct eth_bytes32 cell;
 		if (!(wanted & fields[i]))
 			continue;
-		const struct cell_key key = field_key(cached, address, fields[i]);
+		struct cell_key key;
+		field_key(cached, address, fields[i], &key);
 		const uint64_t hash = memcache_cell_hash(cached->caches[ACCOUNTS], &key);
 		if (memcache_cell_get(v->readers[ACCOUNTS], &key, hash, &cell) == HIT &&
 		    take_cell(out, fields[i], &cell))
@@ -139,7 +139,8 @@ static void keep(struct cached *cached, const struct eth_address *address, unsig
 	for (size_t i = 0; i < FIELDS; i++) {
 		if (!(mask & fields[i]))
 			continue;
-		const struct cell_key key = field_key(cached, address, fields[i]);
+		struct cell_key key;
+		field_key(cached, address, fields[i], &key);
 		const struct eth_bytes32 cell = cell_of(&from->fields, from->exists, fields[i]);
 		memcache_cell_put(cached->caches[ACCOUNTS], &key, &cell);
 	}
@@ -206,7 +207,8 @@ static enum lookup read_slot(struct cached_view *v, const struct eth_address *ad
 			     struct needs *needs, struct fault *fault)
 {
 	struct memcache *cache = cached_of(&v->view)->caches[SLOTS];
-	const struct cell_key key = slot_key(cached_of(&v->view), address, slot);
+	struct cell_key key;
+	slot_key(cached_of(&v->view), address, slot, &key);
 	const uint64_t hash = memcache_cell_hash(cache, &key);
 	if (memcache_cell_get(v->readers[SLOTS], &key, hash, value) == HIT)
 		return HIT;
@@ -326,15 +328,16 @@ static void changed(void *cookie, uint64_t sequence, const struct change_account
 					  memory_order_relaxed);
 	keep(cached, &account->address, account->fields.mask & ACCOUNT_FIELDS, &now);
 	if (account->fields.mask) {
-		const struct cell_key key =
-			field_key(cached, &account->address, ACCOUNT_EXISTENCE);
+		struct cell_key key;
+		field_key(cached, &account->address, ACCOUNT_EXISTENCE, &key);
 		const struct eth_bytes32 unknown = {.bytes = {[31] = UNKNOWN}};
 		memcache_cell_put(cached->caches[ACCOUNTS], &key, &unknown);
 	}
 	for (const struct change_slot *slot = account->slots; slot; slot = slot->next) {
 		if (!change_slot_holds(slot))
 			continue;
-		const struct cell_key key = slot_key(cached, &account->address, &slot->slot);
+		struct cell_key key;
+		slot_key(cached, &account->address, &slot->slot, &key);
 		memcache_cell_put(cached->caches[SLOTS], &key, &slot->value);
 	}
 }

@@ -26,7 +26,7 @@ enum cell_kind {
 #define BLOB_REPLY 'r'
 
 /*
- * Of a slot or a field (slot NULL) of an account, within what the first two words say.
+ * Of a slot or a field (slot NULL) of an account, within what two words say.
  *
  *     0           16        48           68   69  70
  *     | scope: 16 | slot: 32 | address: 20 | kind | len | 0 |
@@ -34,14 +34,16 @@ enum cell_kind {
  * The key is hashed at once, by words: each is written by one store, since a load of what two
  * stores have written waits until both have left the processor's queue.
  */
-static inline void key_scoped(struct cell_key *key, unsigned kind, const uint64_t scope[2],
-			      const struct eth_address *address, const struct eth_bytes32 *slot)
+static inline void key_scoped(struct cell_key *key, unsigned kind, uint64_t scope,
+			      uint64_t within, const struct eth_address *address,
+			      const struct eth_bytes32 *slot)
 {
 	uint32_t rest;
 	memcpy(&rest, address->bytes + 16, 4);
 	const uint64_t last = rest | (uint64_t)kind << 32 | (uint64_t)MEMCACHE_KEY_MAX << 40;
 
-	memcpy(key->bytes, scope, 16);
+	memcpy(key->bytes, &scope, 8);
+	memcpy(key->bytes + 8, &within, 8);
 	if (slot != NULL)
 		memcpy(key->bytes + 16, slot->bytes, 32);
 	else
@@ -57,7 +59,7 @@ static inline void key_fact(struct cell_key *key, enum cell_kind kind,
 {
 	uint64_t scope[2];
 	memcpy(scope, block->bytes, sizeof scope);
-	key_scoped(key, (unsigned)kind, scope, address, slot);
+	key_scoped(key, (unsigned)kind, scope[0], scope[1], address, slot);
 }
 _Static_assert(offsetof(struct cell_key, kind) == 68 && offsetof(struct cell_key, len) == 69,
 	       "the last word of a key");
