@@ -47,6 +47,7 @@ struct json_iter {
 };
 struct json_iter json_iter(struct span array_or_object);
 bool json_next_element(struct json_iter *iter, struct span *value);
+size_t json_length(struct span array); /* in elements; walks them */
 /* key: without its quotes, escapes as they stand. */
 bool json_next_member(struct json_iter *iter, struct span *key, struct span *value);
 

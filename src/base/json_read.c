@@ -223,6 +223,16 @@ bool json_next_member(struct json_iter *iter, struct span *key, struct span *val
 	return true;
 }
 
+size_t json_length(struct span array)
+{
+	struct json_iter iter = json_iter(array);
+	struct span element;
+	size_t n = 0;
+	while (json_next_element(&iter, &element))
+		n++;
+	return n;
+}
+
 bool json_member(struct span object, const char *name, struct span *value)
 {
 	if (object.len == 0 || object.ptr[0] != '{')

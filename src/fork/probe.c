@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fork/probe.h"
 #include "base/json.h"
+#include "base/member.h"
 #include "base/log.h"
 #include "fork/fork_impl.h"
 #include "fork/post.h"
@@ -76,11 +77,7 @@ void exchange_cancel(struct exchange *exchange)
 
 bool probe_block(struct span block, uint64_t *number, struct eth_bytes32 *hash)
 {
-	struct span member, text;
-	return json_type(block) == JSON_OBJECT && json_member(block, "number", &member) &&
-	       json_string_plain(member, &text) && eth_quantity_u64(text, number) == OK &&
-	       json_member(block, "hash", &member) && json_string_plain(member, &text) &&
-	       eth_data_parse(text, hash->bytes, sizeof hash->bytes) == OK;
+	return member_u64(block, "number", number) && member_hash(block, "hash", hash);
 }
 
 /* ---- the probe ---- */

@@ -215,19 +215,16 @@ static enum err refuse_twins(const struct load *load, enum list list)
 
 static enum err read_list(struct load *load, enum list list, struct span value)
 {
-	struct json_iter iter = json_iter(value);
 	struct span element;
-	size_t n = 0;
 	if (json_type(value) != JSON_ARRAY)
 		return err_set(load->detail, ERR_INVALID, "%s: not a list, at byte %zu",
 			       forms[list].name, offset_of(load, value));
-	while (json_next_element(&iter, &element))
-		n++;
+	const size_t n = json_length(value);
 	load->items[list] = calloc(n + 1, sizeof *load->items[list]);
 	if (!load->items[list])
 		return err_set(load->detail, ERR_NOMEM, "%s: no memory for %zu items",
 			       forms[list].name, n);
-	iter = json_iter(value);
+	struct json_iter iter = json_iter(value);
 	for (size_t i = 0; i < n && json_next_element(&iter, &element); i++) {
 		struct item *item = &load->items[list][i];
 		item->index = i;

@@ -1,34 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "layers/proof_answer.h"
 #include "base/json.h"
+#include "base/member.h"
 
 /* An answer is at most as large as what the fork takes; its bytes are half of its hex. */
 #define ARENA_BYTES ((size_t)256 << 20)
-
-static bool text_member(struct span object, const char *name, struct span *text)
-{
-	struct span value;
-
-	return json_member(object, name, &value) && json_string_plain(value, text);
-}
-
-static bool hash_member(struct span object, const char *name, struct eth_bytes32 *out)
-{
-	struct span text;
-
-	return text_member(object, name, &text) && eth_data_parse(text, out->bytes, 32) == OK;
-}
-
-static size_t list_length(struct span list)
-{
-	struct json_iter iter = json_iter(list);
-	struct span element;
-	size_t n = 0;
-
-	while (json_next_element(&iter, &element))
-		n++;
-	return n;
-}
 
 static bool list_member(struct span object, const char *name, struct span *list)
 {
@@ -72,18 +48,18 @@ static enum err read_account(struct proof_answer *out, struct span json,
 
 	if (json_type(json) != JSON_OBJECT)
 		return bad(detail, "is not an object");
-	if (text_member(json, "address", &text) && (eth_address_parse(text, &named) != OK ||
+	if (member_text(json, "address", &text) && (eth_address_parse(text, &named) != OK ||
 						    memcmp(&named, address, sizeof named) != 0))
 		return bad(detail, "is about another account");
-	if (!text_member(json, "balance", &text) ||
+	if (!member_text(json, "balance", &text) ||
 	    eth_quantity_lenient(text, &out->claimed.balance) != OK)
 		return bad(detail, "has no valid balance");
-	if (!text_member(json, "nonce", &text) ||
+	if (!member_text(json, "nonce", &text) ||
 	    eth_quantity_u64(text, &out->claimed.nonce) != OK)
 		return bad(detail, "has no valid nonce");
-	if (!hash_member(json, "codeHash", &out->claimed.code_hash))
+	if (!member_hash(json, "codeHash", &out->claimed.code_hash))
 		return bad(detail, "has no valid codeHash");
-	if (!hash_member(json, "storageHash", &out->claimed.storage_root))
+	if (!member_hash(json, "storageHash", &out->claimed.storage_root))
 		return bad(detail, "has no valid storageHash");
 	return OK;
 }
@@ -92,12 +68,12 @@ static enum err read_account(struct proof_answer *out, struct span json,
 static size_t count_nodes(struct span account, struct span storage)
 {
 	struct json_iter iter = json_iter(storage);
-	size_t n = list_length(account);
+	size_t n = json_length(account);
 	struct span entry, list;
 
 	while (json_next_element(&iter, &entry))
 		if (list_member(entry, "proof", &list))
-			n += list_length(list);
+			n += json_length(list);
 	return n;
 }
 
@@ -110,10 +86,10 @@ static enum err read_slots(struct proof_answer *out, struct span storage,
 
 	while (json_next_element(&iter, &entry)) {
 		const size_t i = out->slots_n;
-		if (i == n || !text_member(entry, "key", &text) ||
+		if (i == n || !member_text(entry, "key", &text) ||
 		    eth_slot_parse(text, &key) != OK || !eth_bytes32_equal(&key, &slots[i]))
 			return bad(detail, "is about other slots");
-		if (!text_member(entry, "value", &text) ||
+		if (!member_text(entry, "value", &text) ||
 		    eth_slot_value_parse(text, &out->values[i]) != OK)
 			return bad(detail, "has a slot without a valid value");
 		if (!list_member(entry, "proof", &list))

@@ -23,7 +23,7 @@ void explode_receipts(const struct chain *chain, struct stack *stack, uint64_t n
 
 	/* keep_check has seen that each names its block. */
 	while (json_next_element(&iter, &element))
-		if (keep_hash_member(element, "transactionHash", &hash))
+		if (member_hash(element, "transactionHash", &hash))
 			keep_element(chain, stack, "eth_getTransactionReceipt", &hash, number,
 				     element);
 }
@@ -42,8 +42,8 @@ void explode_transactions(const struct chain *chain, struct stack *stack,
 	while (json_next_element(&iter, &element)) {
 		if (json_type(element) != JSON_OBJECT)
 			return;
-		if (keep_hash_member(element, "hash", &hash) &&
-		    keep_hash_member(element, "blockHash", &block) &&
+		if (member_hash(element, "hash", &hash) &&
+		    member_hash(element, "blockHash", &block) &&
 		    eth_bytes32_equal(&block, &header->hash) &&
 		    tx_block_number(element, &number) && number == header->number)
 			keep_element(chain, stack, "eth_getTransactionByHash", &hash, number,

@@ -168,23 +168,12 @@ static int by_text(const void *one, const void *other)
 	return span_order(*(const struct span *)one, *(const struct span *)other);
 }
 
-static size_t count(struct span list)
-{
-	struct json_iter iter = json_iter(list);
-	struct span element;
-	size_t n = 0;
-
-	while (json_next_element(&iter, &element))
-		n++;
-	return n;
-}
-
 static enum err set_read(struct set *set, struct span list, form_put_fn *put,
 			 struct err_detail *why)
 {
 	struct json_iter iter = json_iter(list);
 	struct span element;
-	size_t n = count(list);
+	size_t n = json_length(list);
 
 	buf_init(&set->text, SIZE_MAX);
 	set->n = 0;
@@ -265,7 +254,7 @@ static bool holds_null(struct span list)
 static enum err put_position(struct span value, struct buf *out, struct err_detail *why)
 {
 	if (json_type(value) == JSON_NULL ||
-	    (json_type(value) == JSON_ARRAY && count(value) == 0)) {
+	    (json_type(value) == JSON_ARRAY && json_length(value) == 0)) {
 		buf_text(out, "null");
 		return OK;
 	}

@@ -25,41 +25,14 @@ bool keep_tag_open(struct span tag, struct keep *keep, struct span *key)
 	return true;
 }
 
-bool keep_hash_member(struct span object, const char *name, struct eth_bytes32 *out)
-{
-	struct span value, text;
-
-	return json_member(object, name, &value) && json_string_plain(value, &text) &&
-	       eth_data_parse(text, out->bytes, 32) == OK;
-}
-
-bool keep_u64_member(struct span object, const char *name, uint64_t *out)
-{
-	struct span value, text;
-
-	return json_member(object, name, &value) && json_string_plain(value, &text) &&
-	       eth_quantity_u64(text, out) == OK;
-}
-
 bool tx_block_hash(struct span json, struct eth_bytes32 *hash)
 {
-	return keep_hash_member(json, "blockHash", hash);
+	return member_hash(json, "blockHash", hash);
 }
 
 bool tx_block_number(struct span json, uint64_t *number)
 {
-	return keep_u64_member(json, "blockNumber", number);
-}
-
-uint64_t keep_list_length(struct span list)
-{
-	struct json_iter iter = json_iter(list);
-	struct span element;
-	uint64_t n = 0;
-
-	while (json_next_element(&iter, &element))
-		n++;
-	return n;
+	return member_u64(json, "blockNumber", number);
 }
 
 bool keep_account_parse(struct span json, const char *root_name, struct account_fields *out)
@@ -71,8 +44,8 @@ bool keep_account_parse(struct span json, const char *root_name, struct account_
 	    eth_quantity_lenient(text, &out->balance) != OK ||
 	    !json_member(json, "nonce", &value) || !json_string_plain(value, &text) ||
 	    eth_quantity_u64(text, &out->nonce) != OK ||
-	    !keep_hash_member(json, "codeHash", &out->code_hash) ||
-	    !keep_hash_member(json, root_name, &out->storage_root))
+	    !member_hash(json, "codeHash", &out->code_hash) ||
+	    !member_hash(json, root_name, &out->storage_root))
 		return false;
 	/* Of an absent account some nodes answer hashes of zero, others those of nothing: the
 	 * former are not known from here. */
@@ -91,6 +64,6 @@ bool block_tx_count(struct span json, uint64_t *count)
 
 	if (!json_member(json, "transactions", &list) || json_type(list) != JSON_ARRAY)
 		return false;
-	*count = keep_list_length(list);
+	*count = json_length(list);
 	return true;
 }

@@ -29,7 +29,7 @@ static enum err check_names_block(const struct keep *keep, struct span object,
 {
 	struct eth_bytes32 hash;
 
-	if (!keep_hash_member(object, "blockHash", &hash))
+	if (!member_hash(object, "blockHash", &hash))
 		return err_set(detail, ERR_BAD_ANSWER, "the answer does not name its block");
 	if ((keep->flags & KEEP_HAS_HASH) && !eth_bytes32_equal(&hash, &keep->hash))
 		return err_set(detail, ERR_BAD_ANSWER, "the answer is of another block");
@@ -56,7 +56,7 @@ static enum err check_tx_at(const struct keep *keep, struct span json,
 {
 	uint64_t index;
 
-	if (!keep_u64_member(json, "transactionIndex", &index) || index != keep->count)
+	if (!member_u64(json, "transactionIndex", &index) || index != keep->count)
 		return err_set(detail, ERR_BAD_ANSWER,
 			       "the answer is not the transaction at that index");
 	return check_names_block(keep, json, detail);
@@ -70,7 +70,7 @@ static enum err check_per_tx(const struct keep *keep, struct span json,
 	/* A list that is too short may be a node's habit (system transactions without a
 	 * receipt), and is only not kept. An empty one for a block with transactions is the
 	 * answer of a node that has not got them yet. */
-	if ((keep->flags & KEEP_HAS_COUNT) && keep->count > 0 && keep_list_length(json) == 0)
+	if ((keep->flags & KEEP_HAS_COUNT) && keep->count > 0 && json_length(json) == 0)
 		return err_set(detail, ERR_BAD_ANSWER,
 			       "nothing was answered for a block with %llu transactions",
 			       (unsigned long long)keep->count);
@@ -136,9 +136,9 @@ static enum err check_fees(const struct keep *keep, struct span json, struct err
 	struct span list;
 	uint64_t oldest;
 
-	if (!keep_u64_member(json, "oldestBlock", &oldest))
+	if (!member_u64(json, "oldestBlock", &oldest))
 		return err_set(detail, ERR_BAD_ANSWER, "the answer is not a fee history");
-	uint64_t n = json_member(json, "gasUsedRatio", &list) ? keep_list_length(list) : 0;
+	uint64_t n = json_member(json, "gasUsedRatio", &list) ? json_length(list) : 0;
 	if (n > 0 && oldest + n - 1 != keep->number)
 		return err_set(
 			detail, ERR_BAD_ANSWER,
@@ -157,8 +157,8 @@ static enum err check_tx(const struct keep *keep, struct span json, struct err_d
 		found = eth_data_parse(text, hash.bytes, 32) == OK;
 	else
 		found = json_type(json) == JSON_OBJECT &&
-			(keep_hash_member(json, "transactionHash", &hash) ||
-			 keep_hash_member(json, "hash", &hash));
+			(member_hash(json, "transactionHash", &hash) ||
+			 member_hash(json, "hash", &hash));
 	if (!found)
 		return err_set(detail, ERR_BAD_ANSWER, "the answer is not a transaction");
 	if (!eth_bytes32_equal(&hash, &keep->hash))

@@ -5,16 +5,13 @@
  * it about what was asked?), keep_store.c (what of it is kept); keep_run.c and keep_logs.c do
  * the same for executions and for ranges.
  */
+#include "base/member.h"
 #include "base/json.h"
 #include "rpc/keep.h"
 
 /* Reads what keep_tag wrote; false when there is no tag. */
 bool keep_tag_open(struct span tag, struct keep *keep, struct span *key);
 
-/* The member of that name, as 32 bytes of DATA or as a QUANTITY. */
-bool keep_hash_member(struct span object, const char *name, struct eth_bytes32 *out);
-bool keep_u64_member(struct span object, const char *name, uint64_t *out);
-uint64_t keep_list_length(struct span list);
 /* What eth_getProof and eth_getAccount have in common; root_name: of the storage root. */
 bool keep_account_parse(struct span json, const char *root_name, struct account_fields *out);
 

@@ -98,7 +98,7 @@ static bool number_member(struct span object, const char *name, uint64_t *out)
 	if (!json_member(object, name, &value))
 		return false;
 	if (json_type(value) != JSON_NUMBER)
-		return keep_u64_member(object, name, out);
+		return member_u64(object, name, out);
 	return eth_decimal_u64(value, out) == OK;
 }
 
@@ -106,7 +106,7 @@ static bool place_read(struct span element, struct place *out)
 {
 	*out = (struct place){.known = true};
 	if (!number_member(element, "blockNumber", &out->block) ||
-	    !keep_hash_member(element, "blockHash", &out->hash))
+	    !member_hash(element, "blockHash", &out->hash))
 		return false;
 	out->has_indices = number_member(element, "transactionIndex", &out->tx) &&
 			   number_member(element, "logIndex", &out->index);

@@ -144,13 +144,13 @@ static bool is_run(const struct keep *keep)
 /* {"code": 3, "message": ..., "data": "0x..."} */
 static bool is_revert(struct span error)
 {
-	struct span code, message, data, text;
+	struct span code, message, text;
 	size_t n;
 
 	return json_member(error, "code", &code) && span_is(code, REVERT_CODE) &&
 	       json_member(error, "message", &message) && json_type(message) == JSON_STRING &&
-	       json_member(error, "data", &data) && json_string_plain(data, &text) &&
-	       eth_data_length(text, &n) == OK && !says_limit(message, true);
+	       member_text(error, "data", &text) && eth_data_length(text, &n) == OK &&
+	       !says_limit(message, true);
 }
 
 void keep_store_error(struct stack *stack, const struct keep *keep, struct span key,

@@ -120,7 +120,7 @@ static bool is_nothing(struct span json)
 	case JSON_NULL:
 		return true;
 	case JSON_ARRAY:
-		return keep_list_length(json) == 0;
+		return json_length(json) == 0;
 	case JSON_STRING:
 		return span_is(json_string_raw(json), "0x");
 	case JSON_FALSE:

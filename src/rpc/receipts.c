@@ -44,8 +44,8 @@ static bool are_of_block(const struct call *call)
 
 	for (unsigned i = 0; i < parts->n; i++) {
 		const struct span json = parts->part[i].reply.json;
-		if (!is_of_block(call, json) ||
-		    !keep_u64_member(json, "transactionIndex", &index) || index != i)
+		if (!is_of_block(call, json) || !member_u64(json, "transactionIndex", &index) ||
+		    index != i)
 			return false;
 	}
 	return true;
@@ -166,7 +166,7 @@ static bool tx_hash(struct span element, struct eth_bytes32 *hash)
 	struct span text;
 
 	if (json_type(element) == JSON_OBJECT)
-		return keep_hash_member(element, "hash", hash);
+		return member_hash(element, "hash", hash);
 	return json_string_plain(element, &text) && eth_data_parse(text, hash->bytes, 32) == OK;
 }
 
