@@ -111,6 +111,12 @@ enum lookup call_take_failure(struct call *call, const struct fork_answer *answe
 	return FAILED;
 }
 
+void call_take_blob(struct call *call, const struct fork_answer *answer)
+{
+	call->reply.blob = call->reply.blob_ref = blob_get(answer->blob);
+	call->reply.json = blob_span(answer->blob);
+}
+
 enum lookup call_error_object(struct call *call, struct span json)
 {
 	blob_put(&call->error_json);

@@ -159,6 +159,8 @@ enum lookup call_error(struct call *call, int code, const char *format, ...) PRI
 /* A fork's failure or an upstream's error object, as clients are to see it. */
 enum lookup call_failed(struct call *call, enum err err, const char *detail);
 enum lookup call_take_failure(struct call *call, const struct fork_answer *answer);
+/* The upstream's result becomes the reply's text, as it is. */
+void call_take_blob(struct call *call, const struct fork_answer *answer);
 /* "the method X does not exist/is not available", and why (NULL: no more). */
 enum lookup call_no_method(struct call *call, const char *why);
 /* A kept error object. */

@@ -70,8 +70,7 @@ static void on_block(void *cookie, const struct fork_answer *answer)
 		call_suspect_head(call);
 		call_above_head(call);
 	} else {
-		call->reply.blob = call->reply.blob_ref = blob_get(answer->blob);
-		call->reply.json = blob_span(answer->blob);
+		call_take_blob(call, answer);
 		if (reply_is_above(call))
 			call_above_head(call);
 	}
@@ -189,15 +188,11 @@ static bool list_of(const struct call *call, const char *name, struct span *list
 static enum lookup count_of(struct call *call, const char *name)
 {
 	struct buf *text = call_scratch(call);
-	struct span list, element;
-	uint64_t n = 0;
+	struct span list;
 
 	if (!list_of(call, name, &list))
 		return MISS;
-	struct json_iter iter = json_iter(list);
-	while (json_next_element(&iter, &element))
-		n++;
-	put_number(text, n);
+	put_number(text, json_length(list));
 	struct span number = in_arena(call, text);
 	if (number.ptr == NULL)
 		return call_failed(call, ERR_NOMEM, "");
@@ -368,8 +363,7 @@ static void on_proof(void *cookie, const struct fork_answer *answer)
 	} else if (answer->err != OK) {
 		call_take_failure(call, answer);
 	} else {
-		call->reply.blob = call->reply.blob_ref = blob_get(answer->blob);
-		call->reply.json = blob_span(answer->blob);
+		call_take_blob(call, answer);
 	}
 	call_resume(call);
 }

@@ -349,8 +349,7 @@ void on_reply(void *cookie, const struct fork_answer *answer)
 	if (call->composition != NULL)
 		compose_learn(call, answer->err);
 	if (answer->err == OK) {
-		call->reply.blob = call->reply.blob_ref = blob_get(answer->blob);
-		call->reply.json = blob_span(answer->blob);
+		call_take_blob(call, answer);
 		if (is_doubtful(call))
 			call_suspect_head(call);
 		reply_done(call);

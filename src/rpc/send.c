@@ -22,8 +22,7 @@ static void on_sent(void *cookie, const struct fork_answer *answer)
 	call->op = NULL;
 	call->step = step_sent;
 	if (answer->err == OK) {
-		call->reply.blob = call->reply.blob_ref = blob_get(answer->blob);
-		call->reply.json = blob_span(answer->blob);
+		call_take_blob(call, answer);
 		call_text(call, call->reply.json);
 	} else if (answer->err == ERR_UPSTREAM) {
 		call_take_failure(call, answer);

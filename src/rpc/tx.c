@@ -174,8 +174,7 @@ static void on_tx(void *cookie, const struct fork_answer *answer)
 	} else if (answer->err != OK) {
 		call_take_failure(call, answer);
 	} else {
-		call->reply.blob = call->reply.blob_ref = blob_get(answer->blob);
-		call->reply.json = blob_span(answer->blob);
+		call_take_blob(call, answer);
 	}
 	call_resume(call);
 }
