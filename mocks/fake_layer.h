@@ -12,7 +12,7 @@
 struct fake_layer_account {
 	struct eth_address address;
 	struct account_state state; /* all fields */
-	struct blob *code;	    /* given up by fake_layer_free */
+	struct blob *code;	    /* given up with the layer */
 };
 struct fake_layer_slot {
 	struct eth_address address;

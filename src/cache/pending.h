@@ -4,7 +4,7 @@
  * The queue of puts in front of the store's thread, and the lookup of what is in it.
  *
  * A put is in the queue, and found by pending_find, from pending_add until pending_retire,
- * which runs after its commit. Puts are committed in order, in groups: when group_max or
+ * which runs after its commit. Puts are committed in order, in groups: when group_puts or
  * group_bytes are waiting, 50 ms after the first of them, or when somebody flushes. The
  * queue is bounded in puts and bytes; past the bound a put is dropped.
  *

@@ -2,8 +2,9 @@
 #pragma once
 /*
  * What the files of the disk cache share: store.c (opening), store_read.c (readers),
- * store_put.c (puts), store_write.c (the store's thread), store_parts.c (long values), evict.c
- * (the bound), evict_pages.c (pages in use), evict_spare.c (what is used in memory).
+ * store_list.c (all of a block), store_put.c (puts), store_write.c (the store's thread),
+ * store_parts.c (long values), evict.c (the bound), evict_pages.c (pages in use), evict_spare.c
+ * (what is used in memory).
  *
  * Threads. The store's thread is the only one of this process that writes to LMDB, and owns
  * struct evict and the codec of struct store. A reader belongs to its thread. What both

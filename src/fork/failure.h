@@ -28,5 +28,7 @@ struct failure {
 	uint32_t jitter;
 };
 
+/* Nothing was learnt of the question: the upstream, or the way to it, failed. */
+bool failure_is_fault(const struct failure *failure);
 void failure_set(struct failure *failure, enum verdict verdict, enum err err,
 		 const char *format, ...) PRINTF_LIKE(4, 5);

@@ -201,23 +201,9 @@ static void got_chain(void *cookie, struct span result, const struct failure *fa
  * fails at this method whenever it is asked hides it, and development nodes do not. */
 static bool version_unclear(struct probe *probe, const struct failure *failure)
 {
-	switch (failure->verdict) {
-	case VERDICT_TRANSIENT:
-	case VERDICT_RATE:
-	case VERDICT_BAD:
-		return failure->err == ERR_NETWORK || failure->err == ERR_TIMEOUT ||
-		       ++probe->version_tries < VERSION_TRIES;
-	case VERDICT_OK:
-	case VERDICT_LACKS:
-	case VERDICT_REFUSED:
-	case VERDICT_INTERNAL:
-	case VERDICT_UNSUPPORTED:
-	case VERDICT_LIKELY:
-	case VERDICT_ERROR:
-	case VERDICTS:
-		break;
-	}
-	return false;
+	return failure_is_fault(failure) &&
+	       (failure->err == ERR_NETWORK || failure->err == ERR_TIMEOUT ||
+		++probe->version_tries < VERSION_TRIES);
 }
 
 static void got_version(void *cookie, struct span result, const struct failure *failure)

@@ -238,26 +238,6 @@ static bool guards_hold(const struct post *r, struct failure *failure)
 	return true;
 }
 
-static bool is_fault(const struct outcome *outcome)
-{
-	switch (outcome->failure.verdict) {
-	case VERDICT_TRANSIENT:
-	case VERDICT_RATE:
-	case VERDICT_BAD:
-		return true;
-	case VERDICT_OK:
-	case VERDICT_LACKS:
-	case VERDICT_REFUSED:
-	case VERDICT_INTERNAL:
-	case VERDICT_UNSUPPORTED:
-	case VERDICT_LIKELY:
-	case VERDICT_ERROR:
-	case VERDICTS:
-		return false;
-	}
-	return false;
-}
-
 static size_t questions_in(const struct post *r)
 {
 	size_t n = 0;
@@ -281,7 +261,7 @@ static void judge(struct post *r, uint64_t elapsed_us)
 	size_t faults = 0, limited = 0, all = questions_in(r);
 	for (size_t i = 0; i < r->items_n; i++) {
 		const struct outcome *outcome = &r->items[i].outcome;
-		faults += is_fault(outcome) && says_something(&r->items[i]);
+		faults += failure_is_fault(&outcome->failure) && says_something(&r->items[i]);
 		if (outcome->failure.verdict == VERDICT_RATE) {
 			rate = &outcome->failure;
 			limited += r->items[i].flights_n;

@@ -3,8 +3,8 @@
 /*
  * The read path: memory over disk over the remote node, with write-back.
  *
- * A question is looked up with stack_get*, which never waits: HIT, or MISS when nobody on
- * this machine knows. A MISS may be followed by stack_fetch, which asks the remote node
+ * A question is looked up with stack_get_*, which never waits: HIT, or MISS when nobody on
+ * this machine knows. A MISS may be followed by stack_fetch_*, which asks the remote node
  * through the fork back end. What the remote says is written to memory and disk on the fork
  * thread, before whoever waits is told, whether or not they still wait.
  *
@@ -108,7 +108,7 @@ struct stack_stats {
 };
 void stack_stats(struct stack *stack, struct stack_stats *out, struct memcache_stats *memory);
 
-/* fork NULL: offline, every stack_fetch is ERR_OFFLINE. */
+/* fork NULL: offline, every stack_fetch_* is ERR_OFFLINE. */
 enum err stack_view_new(struct stack *stack, struct fork *fork, struct loop *loop,
 			uint32_t in_flight, struct stack_view **out) WARN_UNUSED;
 /* The loop, whose turn hook it has been, must not run any more. */

@@ -3,7 +3,7 @@
 /*
  * What the files of the reply classes share: reply.c (chain data, at a block, forwarded),
  * exec.c (executions), tx.c (by transaction), range.c (filters), compose.c (composed of
- * others), slow.c, send.c.
+ * others), proof.c (how it is rendered), slow.c, send.c.
  *
  * A reply is JSON text, looked up under the canonical request, else asked for. A class
  * differs in how the block is found, in how the canonical request and the question to the
