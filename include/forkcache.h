@@ -205,8 +205,9 @@ FC_CHECKED enum fc_err fc_open_layers(const struct fc_layer *top, struct fc_db *
  */
 FC_CHECKED enum fc_err fc_open(const char *urls, struct fc_db **db, struct fc_error *why);
 /* Commits what is not on disk yet; an error of that is returned, and the database is closed all
- * the same. FC_ERR_INVALID_ARGUMENT while handles are left: free them first; nothing is done.
- * Accepts NULL; nulls the pointer. */
+ * the same. What the remote has been asked is waited for, two seconds at most: it is paid for.
+ * FC_ERR_INVALID_ARGUMENT while handles are left: free them first; nothing is done. Accepts
+ * NULL; nulls the pointer. */
 FC_API enum fc_err fc_close(struct fc_db **db, struct fc_error *why);
 
 /* The block that a fork is at. FC_ERR_UNSUPPORTED where there is none. */
@@ -388,7 +389,8 @@ FC_CHECKED enum fc_err fc_prefetch(struct fc_state *state, const struct fc_acces
 
 /* Makes everything committed safe from power loss, too. */
 FC_CHECKED enum fc_err fc_flush(struct fc_state *state);
-/* Forgets what caches hold in memory (not on disk), and what was fed. Local writes stay. */
+/* Forgets what caches hold in memory (not on disk), and what was fed. Local writes stay. The
+ * caches use the memory again; they do not give it back. */
 FC_CHECKED enum fc_err fc_clear_cache(struct fc_state *state);
 
 /* ---- state root ---- */

@@ -123,7 +123,7 @@ static void say_error(struct source_op *op, enum err err, const struct blob *err
 		err == ERR_UNSUPPORTED ? "no upstream knows" : "an upstream refused",
 		op->witness		      ? "debug_executionWitness"
 		: op->need.kind == NEED_PROOF ? "eth_getProof"
-		: op->view->source->verify    ? "a read that is verified"
+		: op->view->source->verify    ? "eth_getProof, by which reads are verified"
 					      : "a read",
 		(int)code.len, code.ptr);
 }

@@ -193,6 +193,14 @@ class Opening(ForkcacheTest):
             self.assertIn(words, caught.exception.detail)
             self.assertNotIn("KEY", caught.exception.detail)
 
+    def test_verifying_needs_proofs(self):
+        node = self.mock()
+        with fc.Database("fork+%s#block=%d&verify" % (node.url, BLOCK)) as db, \
+                db.state() as state, self.assertRaises(fc.FcError) as caught:
+            state.storage(node.samples()["reader"], 1)
+        self.assertEqual(caught.exception.code, fc.UNSUPPORTED)
+        self.assertIn("eth_getProof", caught.exception.detail)
+
     def test_handles_that_are_left(self):
         db = fc.Database("memory://")
         state = db.state()
