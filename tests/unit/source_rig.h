@@ -79,7 +79,7 @@ static inline int setup(void **state)
 					    .urls_n = 1,
 					    .memory_bytes = 4u << 20,
 					    .disk_bytes = 16u << 20,
-					    .timeout_ms = 3000};
+					    .timeout_ms = 60000};
 	fixture_folder(rig.folder);
 	mock_thread_control(rig.mock,
 			    "{\"reset_counters\":true,\"faults\":[],\"client_version\":null,"
