@@ -48,6 +48,11 @@ def prefetch(state, who, slots):
 
 
 class Opening(ForkcacheTest):
+    @classmethod
+    def setUpClass(cls):
+        fc.library()  # all are skipped where it cannot be loaded
+        super().setUpClass()
+
     def check_reads(self, node, state, samples):
         block = hex(BLOCK)
         for who in (samples["eoa"], samples["reader"], samples["delegated"], "0x" + "12" * 20):
