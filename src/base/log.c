@@ -129,19 +129,6 @@ static bool put_quoted(struct line *line, struct span text)
 	return true;
 }
 
-static bool put_hex(struct line *line, struct span bytes)
-{
-	char pair[2];
-	if (!put(line, "0x", 2))
-		return false;
-	for (size_t i = 0; i < bytes.len && i < (VALUE_MAX_BYTES - 2) / 2; i++) {
-		eth_hex(bytes.ptr + i, 1, pair);
-		if (!put(line, pair, 2))
-			break;
-	}
-	return true;
-}
-
 static bool put_value(struct line *line, const struct log_field *field)
 {
 	switch (field->kind) {
@@ -153,8 +140,6 @@ static bool put_value(struct line *line, const struct log_field *field)
 		bool negative = (int64_t)field->number < 0;
 		return put_number(line, negative ? 0 - field->number : field->number, negative);
 	}
-	case LOG_KIND_HEX:
-		return put_hex(line, field->text);
 	}
 	return false;
 }

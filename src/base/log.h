@@ -15,7 +15,7 @@
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_OFF };
 
-enum log_kind { LOG_KIND_SPAN, LOG_KIND_U64, LOG_KIND_I64, LOG_KIND_HEX };
+enum log_kind { LOG_KIND_SPAN, LOG_KIND_U64, LOG_KIND_I64 };
 struct log_field {
 	const char *key;
 	enum log_kind kind;
@@ -29,9 +29,6 @@ struct log_field {
 	((struct log_field){.key = (k), .kind = LOG_KIND_U64, .number = (uint64_t)(n)})
 #define LOG_I(k, n) \
 	((struct log_field){.key = (k), .kind = LOG_KIND_I64, .number = (uint64_t)(n)})
-/* 0x-hex of n bytes. */
-#define LOG_HEX(k, p, n) \
-	((struct log_field){.key = (k), .kind = LOG_KIND_HEX, .text = {(const char *)(p), (n)}})
 
 void log_set_level(enum log_level level);
 bool log_enabled(enum log_level level);

@@ -43,7 +43,7 @@ struct root_view {
 
 struct root_ask {
 	struct eth_address address;
-	bool has_slot, prepared;
+	bool has_slot;
 	struct eth_bytes32 slot;
 	bool found; /* else account is the empty one */
 	struct trie_account account;
