@@ -75,7 +75,7 @@ enum err env_check_folder(const struct env *env, struct err_detail *detail)
 		return env_io_error(env, "reading", detail);
 	while (err == OK && (entry = readdir(dir)))
 		if (is_foreign(env->kind, entry->d_name))
-			err = err_set(detail, ERR_CORRUPT,
+			err = err_set(detail, ERR_CONFIG,
 				      "%s is not a %s folder: it holds other files (%s); "
 				      "name an empty or a new folder",
 				      env->folder, env->kind->name, entry->d_name);

@@ -46,7 +46,7 @@ void env_release(struct env *env);
 
 /* With mode 0700 whatever the umask; one that is there is left as it is. */
 enum err env_make_folder(const struct env *env, struct err_detail *detail) WARN_UNUSED;
-/* ERR_CORRUPT: there is no database in it, but other files, which nobody may have meant. */
+/* ERR_CONFIG: there is no database in it, but other files, which nobody may have meant. */
 enum err env_check_folder(const struct env *env, struct err_detail *detail) WARN_UNUSED;
 /* The path of a file in the folder. ERR_INVALID: too long. */
 enum err env_path(const struct env *env, const char *name, char path[ENV_PATH_MAX],

@@ -46,9 +46,9 @@ struct filedb_account {
 	bool exists, has_existence, destructed;
 };
 
-/* ERR_CONFIG: another process (which), or this one, has it; ERR_UNSUPPORTED: a newer format;
- * ERR_CORRUPT: not ours, or damaged; ERR_IO; ERR_NOMEM. A child of fork() may not use it, and
- * keeps others out while it lives. */
+/* ERR_CONFIG: another process (which), or this one, has it, or the folder holds other files;
+ * ERR_UNSUPPORTED: a newer format; ERR_CORRUPT: a database that is not ours, or damaged;
+ * ERR_IO; ERR_NOMEM. A child of fork() may not use it, and keeps others out while it lives. */
 enum err filedb_open(const struct filedb_config *config, struct filedb **out,
 		     struct err_detail *detail) WARN_UNUSED;
 /* All readers and batches must be gone. */

@@ -92,9 +92,10 @@ struct store_record {
 /* Whether somebody above uses the record, whose hits the store does not see. */
 typedef bool store_in_use_fn(void *cookie, const struct store_record *record);
 
-/* Opens or creates; clears stale readers; refuses a newer format (ERR_UNSUPPORTED) and a
- * folder that is not ours (ERR_CORRUPT), saying so in detail. Starts the store thread.
- * Two handles of one folder in one process are not allowed by LMDB: ERR_INVALID. */
+/* Opens or creates; clears stale readers; refuses a newer format (ERR_UNSUPPORTED), a
+ * folder of other files (ERR_CONFIG) and one that is not ours (ERR_CORRUPT), saying so in
+ * detail. Starts the store thread. Two handles of one folder in one process are not allowed by
+ * LMDB: ERR_INVALID. */
 enum err store_open(const struct store_config *config, struct store **out,
 		    struct err_detail *detail) WARN_UNUSED;
 /* Commits what is queued, stops the thread, closes. All readers must be freed. */

@@ -252,7 +252,7 @@ static void other_folders_are_refused(void **state)
 	struct err_detail detail;
 	fixture_folder(folder);
 	write_file(folder, "thesis.txt", "x");
-	assert_int_equal(try_open(folder, &detail), ERR_CORRUPT);
+	assert_int_equal(try_open(folder, &detail), ERR_CONFIG);
 	assert_non_null(strstr(detail.text, "thesis.txt"));
 	snprintf(path, sizeof path, "%s/thesis.txt", folder);
 	assert_ok(unlink(path));

@@ -121,7 +121,7 @@ static void other_peoples_folders_are_refused(void **state)
 	MDB_val v = {1, &byte};
 	fixture_folder(folder);
 	write_file(folder, "thesis.txt", "x");
-	assert_int_equal(try_open(folder, &detail), ERR_CORRUPT);
+	assert_int_equal(try_open(folder, &detail), ERR_CONFIG);
 	snprintf(path, sizeof path, "%s/thesis.txt", folder);
 	assert_ok(unlink(path));
 	write_file(folder, "data.mdb", "this is no LMDB file, although it has the name of one");
