@@ -160,6 +160,10 @@ class Replay:
 
 
 class Diffs(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        fc.library()  # all are skipped where it cannot be loaded
+
     @contextlib.contextmanager
     def opened(self, urls, fill=None):
         """(state, other) of a database, which gets the alloc first."""

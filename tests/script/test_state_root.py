@@ -67,6 +67,10 @@ def apply_block(state, writes):
 
 
 class Forks(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        fc.library()  # all are skipped where it cannot be loaded
+
     def fork(self, *args):
         """A node, and what opens a database over it."""
         node = MockNode(*args)
