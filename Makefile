@@ -314,11 +314,13 @@ VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-
 VALGRIND_UNIT := $(filter-out %/test_memcache_threads %/test_filedb_threads %/test_shared_threads \
 	%/test_store_evict %/test_in_use %/test_store_pool %/test_server_memory \
 	%/test_upstream_source %/test_upstream_proofs %/test_upstream_threads,$(UNIT))
+# It uses one core for each: as many go at once as there are, each with its output in one piece.
+run_beside = @printf '%s\n' $1 | xargs -P "$$(nproc)" -I{} sh -c 'out=$$($(VALGRIND) {} 2>&1); \
+	status=$$?; printf "== %s\n%s\n" {} "$$out"; test $$status = 0 || exit 255'
 # Of the scripts, those whose questions meet no deadline when all is thirty times as slow.
 .PHONY: check-valgrind
-check-valgrind: RUN_UNDER := $(VALGRIND)
 check-valgrind: $(VALGRIND_UNIT) $(MODEL) $(PROGRAMS) ## unit, model and script tests under valgrind
-	$(call run_all,$(VALGRIND_UNIT))
+	$(call run_beside,$(VALGRIND_UNIT))
 	$(Q)FORKCACHE_MODEL_OPERATIONS=20000 $(MAKE) --no-print-directory RUN_UNDER='$(VALGRIND)' check-model
 	$(Q)BUILD=$(B) PYTHONPATH=tests/script scripts/under-valgrind.sh \
 		python3 -m unittest -v test_coalesce.Joining test_offline test_readme test_restart
