@@ -59,6 +59,13 @@ static void snapshots_nest(void **state)
 	assert_non_null(
 		strstr(detail.text, "is unknown, or was dropped by a revert or commit"));
 	assert_int_equal(state_revert(s, middle, NULL), ERR_NOT_FOUND); /* it is used up */
+	const uint64_t later = snapshot();
+	assert_ok(set_slot(s, 1, 1, 5));
+	assert_int_equal(state_revert(s, inner, NULL), ERR_NOT_FOUND); /* nor is it the next */
+	assert_int_equal(state_snapshot_commit(s, middle, NULL), ERR_NOT_FOUND);
+	assert_int_equal(slot_of(s, 1, 1), 5);
+	assert_ok(state_revert(s, later, NULL));
+	assert_int_equal(slot_of(s, 1, 1), 2);
 	assert_ok(state_revert(s, outer, NULL));
 	assert_int_equal(slot_of(s, 1, 1), 1);
 	assert_int_equal(state_revert(s, 0, NULL), ERR_NOT_FOUND);
