@@ -4,6 +4,7 @@ proves their parent's state, reach the root in the real header; and what becomes
 need a trie node beside the written keys' own."""
 
 import glob
+import itertools
 import json
 import os
 import shutil
@@ -452,6 +453,28 @@ class Collapses(Forks):
                     break
                 n += 1
         return found
+
+    def test_what_is_written_comes_before_what_is_removed(self):
+        """A slot that goes, and one that comes beside the only other: nothing collapses."""
+        slots, accounts = self.pairs(3)
+        going, staying = slots
+        digits = [slot_hash(n)[:4] for n in slots]
+        coming = next(n for n in itertools.count(max(slots) + 1)
+                      if slot_hash(n)[:3] == digits[0][:3] and slot_hash(n)[:4] not in digits)
+        node, urls = self.over(self.alloc(slots, accounts))
+        with fc.Database(urls) as db, db.state() as state:
+            state.snapshot()
+            state.set_storage(self.HOLDER, coming, 1)
+            state.set_storage(self.HOLDER, going, 0)  # the newest is looked at first
+            root = state.root()
+        expected = self.alloc(slots, accounts)
+        del expected[self.HOLDER]["storage"][hex(going)]
+        expected[self.HOLDER]["storage"][hex(coming)] = "0x1"
+        self.assertEqual(root, self.root_of(expected))
+        asked = [json.loads(key.split(" ", 1)[1]) for key in node.keys()
+                 if key.startswith("eth_getProof")]
+        self.assertEqual([sorted(int(slot, 16) for slot in keys) for _, keys, _ in asked],
+                         [sorted((going, coming))])
 
     def test_a_branch_that_keeps_two(self):
         """The same deletion beside a third needs nobody's node."""
