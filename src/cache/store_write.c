@@ -187,19 +187,24 @@ static int write_account(struct batch *batch, const struct put *put)
 	return rc == 0 ? write_coderef(batch, id, put_address(put), &fields) : rc;
 }
 
+static int write_word(struct batch *batch, const struct record_key *key, const struct put *put)
+{
+	unsigned char out[RECORD_SLOT_MAX];
+	uint64_t key_hash =
+		record_key_hash(batch->store->env.seed, TABLE_SLOTS, key->bytes, key->len);
+	return write_record(batch, TABLE_SLOTS, key, key_hash, out,
+			    record_slot_encode(key_hash, &put->what.word, out));
+}
+
 static int write_slot(struct batch *batch, const struct put *put)
 {
 	struct record_key key;
-	unsigned char out[RECORD_SLOT_MAX];
 	uint64_t id;
 	int rc = find_block(batch, put_digest(put), &id);
 	if (rc != 0)
 		return rc;
 	record_key_slot(&key, id, put_address(put), put_slot(put));
-	uint64_t key_hash =
-		record_key_hash(batch->store->env.seed, TABLE_SLOTS, key.bytes, key.len);
-	return write_record(batch, TABLE_SLOTS, &key, key_hash, out,
-			    record_slot_encode(key_hash, &put->what.word, out));
+	return write_word(batch, &key, put);
 }
 
 static int write_rooted_account(struct batch *batch, const struct put *put)
@@ -216,12 +221,8 @@ static int write_rooted_account(struct batch *batch, const struct put *put)
 static int write_rooted_slot(struct batch *batch, const struct put *put)
 {
 	struct record_key key;
-	unsigned char out[RECORD_SLOT_MAX];
 	record_key_rooted_slot(&key, put_digest(put), put_slot(put));
-	uint64_t key_hash =
-		record_key_hash(batch->store->env.seed, TABLE_SLOTS, key.bytes, key.len);
-	return write_record(batch, TABLE_SLOTS, &key, key_hash, out,
-			    record_slot_encode(key_hash, &put->what.word, out));
+	return write_word(batch, &key, put);
 }
 
 /* 0: the same image is there; MDB_NOTFOUND: it is to be written. */

@@ -11,10 +11,8 @@
  */
 #include "unit.h"
 #include "base/check.h"
-#include "forkcache.h"
+#include "threads.h"
 #include "store_fixture.h"
-#include <pthread.h>
-#include <stdatomic.h>
 
 enum {
 	THREADS = 8,
@@ -26,8 +24,7 @@ enum {
 };
 
 static struct fc_db *db;
-static atomic_uint wrong, commits, conflicts, roots, called, left;
-static _Atomic(const char *) what_was_wrong;
+static atomic_uint commits, conflicts, roots, called, left;
 
 struct worker {
 	pthread_t thread;
@@ -36,23 +33,9 @@ struct worker {
 	unsigned number, rounds;
 };
 
-/* Of another thread nothing may fail a test: it is counted. */
-static void expect_at(bool right, const char *what)
-{
-	if (right)
-		return;
-	atomic_store(&what_was_wrong, what);
-	atomic_fetch_add(&wrong, 1);
-}
-#define TEXT_OF(x)	#x
-#define PLACE(x, line)	"line " TEXT_OF(line) ": " #x
-#define EXPECT_ON(x, l) expect_at((x), PLACE(x, l))
-#define expect(x)	EXPECT_ON(x, __LINE__)
-
 static unsigned pick(struct worker *w, unsigned n)
 {
-	w->rng = w->rng * 6364136223846793005U + 1442695040888963407U;
-	return (unsigned)((w->rng >> 33) % n);
+	return draw(&w->rng, n);
 }
 
 static struct fc_address account_at(unsigned n)
@@ -63,14 +46,6 @@ static struct fc_address account_at(unsigned n)
 static struct fc_address counter_at(unsigned n)
 {
 	return account_at(0x100 + n);
-}
-
-static struct fc_bytes32 word_of(uint64_t n)
-{
-	struct fc_bytes32 word = {{0}};
-	for (int i = 0; i < 8; i++)
-		word.bytes[31 - i] = (uint8_t)(n >> 8 * i);
-	return word;
 }
 
 static uint64_t number_of(const struct fc_bytes32 *word)
@@ -427,15 +402,13 @@ static void run(const char *urls)
 	assert_ok(fc_state_new(db, NULL, &s));
 	begin(s);
 	run_threads();
-	if (atomic_load(&wrong))
-		fail_msg("%u times something was wrong, last: %s", atomic_load(&wrong),
-			 atomic_load(&what_was_wrong));
+	expected_all();
 	check_all(s);
 	expect_root_of_a_copy(s);
 	assert_ok(fc_check(s, NULL, NULL));
 	fc_state_free(&s);
 	assert_ok(fc_close(&db, &why));
-	assert_int_equal(atomic_load(&wrong), 0);
+	expected_all();
 	assert_true(atomic_load(&commits) > 0 && atomic_load(&roots) > 0);
 }
 
@@ -470,7 +443,7 @@ static void run_file(const char *above)
 	expect_root_of_a_copy(s);
 	fc_state_free(&s);
 	assert_ok(fc_close(&db, NULL));
-	assert_int_equal(atomic_load(&wrong), 0);
+	expected_all();
 	fixture_remove(folder);
 }
 

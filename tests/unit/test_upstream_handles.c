@@ -5,16 +5,12 @@
  * block's, whatever is written, reverted, fed, forgotten and cancelled at the same time.
  */
 #include "source_rig.h"
-#include "forkcache.h"
-#include <pthread.h>
-#include <stdatomic.h>
+#include "threads.h"
 
 enum { THREADS = 8, ROUNDS = 24, PEOPLE = 5, SLOTS = 4, GARBAGE = 0xbad };
 
 static struct fc_db *db;
 static struct fc_block block;
-static atomic_uint wrong;
-static _Atomic(const char *) what_was_wrong;
 
 struct person {
 	struct fc_address address;
@@ -29,30 +25,9 @@ struct worker {
 	uint64_t rng;
 };
 
-static void expect_at(bool right, const char *what)
-{
-	if (right)
-		return;
-	atomic_store(&what_was_wrong, what);
-	atomic_fetch_add(&wrong, 1);
-}
-#define TEXT_OF(x)	#x
-#define PLACE(x, line)	"line " TEXT_OF(line) ": " #x
-#define EXPECT_ON(x, l) expect_at((x), PLACE(x, l))
-#define expect(x)	EXPECT_ON(x, __LINE__)
-
 static unsigned pick(struct worker *w, unsigned n)
 {
-	w->rng = w->rng * 6364136223846793005U + 1442695040888963407U;
-	return (unsigned)((w->rng >> 33) % n);
-}
-
-static struct fc_bytes32 word_of(uint64_t n)
-{
-	struct fc_bytes32 word = {{0}};
-	for (int i = 0; i < 8; i++)
-		word.bytes[31 - i] = (uint8_t)(n >> 8 * i);
-	return word;
+	return draw(&w->rng, n);
 }
 
 static bool same(const struct fc_bytes32 *a, const struct fc_bytes32 *b)
@@ -307,9 +282,7 @@ static void run(const char *above)
 	for (unsigned i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_join(workers[i].thread, NULL), 0);
 	assert_ok(fc_close(&db, NULL));
-	if (atomic_load(&wrong))
-		fail_msg("%u times something was wrong, last: %s", atomic_load(&wrong),
-			 atomic_load(&what_was_wrong));
+	expected_all();
 }
 
 static void below_an_overlay(void **state)
