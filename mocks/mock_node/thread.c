@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-typedef void todo_fn(struct mock_thread *mock, void *cookie);
+typedef void task_fn(struct mock_thread *mock, void *cookie);
 
 struct mock_thread {
 	struct node node;
@@ -16,7 +16,7 @@ struct mock_thread {
 	struct loop_wake wake;
 	pthread_mutex_t lock;
 	pthread_cond_t done;
-	todo_fn *todo;
+	task_fn *task;
 	void *cookie;
 };
 
@@ -25,9 +25,9 @@ static void on_wake(void *cookie)
 	struct mock_thread *mock = cookie;
 
 	pthread_mutex_lock(&mock->lock);
-	if (mock->todo != NULL)
-		mock->todo(mock, mock->cookie);
-	mock->todo = NULL;
+	if (mock->task != NULL)
+		mock->task(mock, mock->cookie);
+	mock->task = NULL;
 	pthread_cond_signal(&mock->done);
 	pthread_mutex_unlock(&mock->lock);
 }
@@ -41,13 +41,13 @@ static void *thread_main(void *cookie)
 }
 
 /* Runs it on the node's thread; returns when it has. */
-static void run(struct mock_thread *mock, todo_fn *todo, void *cookie)
+static void run(struct mock_thread *mock, task_fn *task, void *cookie)
 {
 	pthread_mutex_lock(&mock->lock);
-	mock->todo = todo;
+	mock->task = task;
 	mock->cookie = cookie;
 	loop_wake_signal(&mock->wake);
-	while (mock->todo != NULL)
+	while (mock->task != NULL)
 		pthread_cond_wait(&mock->done, &mock->lock);
 	pthread_mutex_unlock(&mock->lock);
 }
